@@ -1,0 +1,179 @@
+"""Translation of the user's own files."""
+
+from __future__ import annotations
+
+import hashlib
+import heapq
+import os
+from collections.abc import Iterator
+
+from absl import logging
+
+from t2t_lite.errors import UserError
+from t2t_lite.problems import text_files
+from t2t_lite.problems.problem import Example, Option, Problem
+from t2t_lite.registry import PROBLEMS
+
+# Held out for validation where no evaluation files are given: enough for a
+# steady BLEU, and never much of a small corpus.
+_HELD_OUT_SHARE = 20
+_MOST_HELD_OUT = 2_000
+
+_PREFIXES = {"train": "train", "validation": "eval", "test": "test"}
+
+
+def _options() -> Iterator[Option]:
+    """Yields train_source, train_target, eval_source, ..."""
+    for split, prefix in _PREFIXES.items():
+        yield Option(
+            f"{prefix}_source",
+            f"{split} sentences, one a line, plain or .gz; or one .tsv"
+            " (source<TAB>target)",
+            kind="path",
+        )
+        yield Option(
+            f"{prefix}_target",
+            f"their translations, line by line, unless {prefix}_source is a"
+            " .tsv",
+            kind="path",
+        )
+
+
+@PROBLEMS.register(
+    "translate_files",
+    "your own files: --train_source and --train_target, or one .tsv",
+)
+class TranslateFiles(Problem):
+    """Pairs of lines of two text files, or of the columns of one .tsv.
+
+    Pairs with an empty side are left out and counted. Without evaluation
+    files, one in 20 training pairs (at least one, at most 2,000) is held out
+    for validation: those whose source text has the smallest checksums, so
+    the choice depends on the texts alone and a repeated sentence is never on
+    both sides.
+    """
+
+    defaults = {
+        "vocab_kind": "bpe",
+        "vocab_size": 8000,
+        "max_length": 256,
+        "batch_size": 4096,
+        "train_steps": 20_000,
+        "eval_interval": 1000,
+    }
+    option_schema = tuple(_options())
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        self._dropped: dict[str, int] = {}
+        self._threshold: int | None = None
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        has_test = self._given("test")
+        return ("train", "validation", "test")[: 3 if has_test else 2]
+
+    def describe_source(self, split: str) -> str:
+        part = self._part(split)
+        names = [name for name in self._pair_of(part) if name]
+        text = f"pairs of lines of {' and '.join(names)}"
+        if part != split or self._holds_out(split):
+            text += (
+                "; 1 in 20 pairs (at most 2,000), chosen by a checksum of the"
+                " source text, are held out for validation"
+            )
+        if dropped := self._dropped.get(part):
+            text += f"; {dropped:,} pairs with an empty side left out"
+        return text
+
+    def examples(self, split: str) -> Iterator[Example]:
+        self.check_split(split)
+        self._check_files()
+        held_out = self._part(split) != split
+        threshold = self._held_out_threshold() if self._holds_out(split) else -1
+        for source, target in self._complete_pairs(self._part(split)):
+            if (threshold >= 0 and _checksum(source) <= threshold) == held_out:
+                yield {"inputs": source, "targets": target}
+
+    def _complete_pairs(self, part: str) -> Iterator[tuple[str, str]]:
+        """Yields the pairs with text on both sides; counts the others."""
+        files = self._pair_of(part)
+        total = dropped = 0
+        for source, target in text_files.read_pairs(*files):
+            total += 1
+            if source.strip() and target.strip():
+                yield source, target
+            else:
+                dropped += 1
+        if total == dropped:
+            problem = "no pair has text on both sides" if total else "empty"
+            raise UserError(f"{files[0]}: {problem}; give a file of sentences")
+        if dropped and part not in self._dropped:
+            logging.warning(
+                "%s: left out %d of %d pairs, which have an empty side",
+                files[0],
+                dropped,
+                total,
+            )
+        self._dropped[part] = dropped
+
+    def _held_out_threshold(self) -> int:
+        """Returns the largest checksum of a pair that is held out."""
+        if self._threshold is None:
+            largest_first: list[int] = []
+            total = 0
+            for source, _ in self._complete_pairs("train"):
+                total += 1
+                entry = -_checksum(source)
+                if total <= _MOST_HELD_OUT:
+                    heapq.heappush(largest_first, entry)
+                else:
+                    heapq.heappushpop(largest_first, entry)
+            count = min(_MOST_HELD_OUT, max(1, total // _HELD_OUT_SHARE))
+            self._threshold = sorted(-e for e in largest_first)[count - 1]
+        return self._threshold
+
+    def _holds_out(self, split: str) -> bool:
+        """Whether training and validation pairs share `split`'s files."""
+        return split != "test" and not self._given("eval")
+
+    def _part(self, split: str) -> str:
+        """Returns the split whose files hold `split`'s pairs."""
+        return "train" if self._holds_out(split) else split
+
+    def _given(self, prefix: str) -> bool:
+        return any(
+            self.settings[f"{prefix}_{side}"] for side in ("source", "target")
+        )
+
+    def _pair_of(self, split: str) -> tuple[str, str | None]:
+        prefix = _PREFIXES[split]
+        source = self.settings[f"{prefix}_source"]
+        target = self.settings[f"{prefix}_target"]
+        if source is None:
+            raise UserError(
+                f"{self.name} needs --{prefix}_source=<file> and"
+                f" --{prefix}_target=<file>, or one .tsv as --{prefix}_source"
+            )
+        if target is None and not source.endswith((".tsv", ".tsv.gz")):
+            raise UserError(
+                f"--{prefix}_source={source} needs --{prefix}_target=<file>,"
+                " or has to be a .tsv (source<TAB>target)"
+            )
+        return source, target
+
+    def _check_files(self) -> None:
+        """Raises UserError unless all files of all splits are there."""
+        for split, prefix in _PREFIXES.items():
+            if split != "train" and not self._given(prefix):
+                continue
+            for side, path in zip(
+                ("source", "target"), self._pair_of(split), strict=True
+            ):
+                if path is not None and not os.path.isfile(path):
+                    raise UserError(f"--{prefix}_{side}={path}: no such file")
+
+
+def _checksum(text: str) -> int:
+    digest = hashlib.blake2b(text.encode("utf-8"), digest_size=8).digest()
+    return int.from_bytes(digest, "big")

@@ -1,0 +1,303 @@
+"""The abstraction of a problem: its source, its features, its metrics."""
+
+from __future__ import annotations
+
+import abc
+import dataclasses
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from t2t_lite.errors import UserError, closest
+
+Example = dict[str, str]
+
+
+@dataclasses.dataclass(frozen=True)
+class SourceFacts:
+    """What a split was made of.
+
+    Args:
+        description: str, one line for a person: the corpus, its files, what
+            was left out.
+        sha256: str, hexadecimal digest of the split's texts in order; the
+            same for a file, its .gz and its download.
+        count: int, number of examples.
+    """
+
+    description: str
+    sha256: str
+    count: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Option:
+    """One option of a problem, as a command turns it into a flag.
+
+    Args:
+        name: str, the flag's name.
+        help: str, one line for a person.
+        kind: "text", "path" or "integer". A path is made absolute.
+        default: str or int, None = not given.
+        choices: the only values a text may have; empty = any.
+        minimum: int, the smallest integer that makes sense.
+        defines_data: bool, False for an option that only says where the
+            data is read: the data stays the same, so it is no part of
+            `Problem.options`.
+    """
+
+    name: str
+    help: str
+    kind: str = "text"
+    default: str | int | None = None
+    choices: tuple[str, ...] = ()
+    minimum: int = 0
+    defines_data: bool = True
+
+    def parse(self, value: Any) -> str | int | None:
+        """Returns `value` in the option's type; None gives the default.
+
+        Raises:
+            UserError: the value is no integer, too small or no choice.
+        """
+        if value is None:
+            return self.default
+        if self.kind == "integer":
+            return self._parse_integer(value)
+        if self.choices and value not in self.choices:
+            raise UserError(
+                f"--{self.name}={value}: expected one of "
+                f"{', '.join(self.choices)}{closest(str(value), self.choices)}"
+            )
+        if self.kind == "path":
+            return os.path.abspath(os.path.expanduser(str(value)))
+        return str(value)
+
+    def _parse_integer(self, value: Any) -> int:
+        try:
+            number = int(str(value))
+        except ValueError as error:
+            raise UserError(
+                f"--{self.name}={value}: expected an integer"
+            ) from error
+        if number < self.minimum:
+            raise UserError(
+                f"--{self.name}={value}: expected at least {self.minimum}"
+            )
+        return number
+
+
+class Problem(abc.ABC):
+    """What to learn: where examples come from and how they are judged.
+
+    A subclass writes `examples` and `describe_source`, sets `defaults`, and
+    is registered with `@PROBLEMS.register(name, description)`.
+
+    Args:
+        options: the problem's own options by name, see `option_schema`. A
+            value of None counts as not given.
+    Attributes:
+        name: str, the registered name (`problems.create` sets it).
+        description: str, one line (`problems.create` sets it).
+        data_dir: str, the folder below which downloads are kept
+            (`problems.create` sets it).
+        defaults: hparam defaults of this problem: they go over the hparams
+            set and under the user's overrides.
+        splits: the splits it has; "train" and "validation" at least.
+        feature_names: the keys of `encode_batch`'s result.
+        main_metric: the key of `score` by which checkpoints are compared;
+            higher is better.
+        sample_pairs: (input, target) sentences that show what is learned.
+    Raises:
+        UserError: an option is unknown or its value is wrong.
+    """
+
+    name: str = ""
+    description: str = ""
+    data_dir: str = "t2t_data"
+    defaults: Mapping[str, Any] = {}
+    splits: tuple[str, ...] = ("train", "validation")
+    feature_names: tuple[str, ...] = ("inputs", "targets")
+    main_metric: str = "bleu"
+    sample_pairs: tuple[tuple[str, str], ...] = ()
+    option_schema: tuple[Option, ...] = ()
+    option_names: tuple[str, ...] = ()
+
+    def __init_subclass__(cls, **kwargs: Any):
+        super().__init_subclass__(**kwargs)
+        cls.option_names = tuple(option.name for option in cls.option_schema)
+
+    def __init__(self, **options: Any):
+        for name in options:
+            if name not in self.option_names:
+                raise UserError(unknown_option(self.name, name, self))
+        self.settings: dict[str, str | int | None] = {
+            option.name: option.parse(options.get(option.name))
+            for option in self.option_schema
+        }
+        self._facts: dict[str, SourceFacts] = {}
+
+    @property
+    def options(self) -> dict[str, str | int]:
+        """The options that define the data, ready for JSON.
+
+        `problems.create(problem.name, problem.options)` reads the same data.
+        Options that only say where it is read are left out, and so are those
+        without a value.
+        """
+        return {
+            option.name: value
+            for option in self.option_schema
+            if option.defines_data
+            and (value := self.settings[option.name]) is not None
+        }
+
+    @property
+    def data_key(self) -> str:
+        """Folder name of the prepared data: the problem's name.
+
+        Where an option that defines the data differs from its default, a
+        short hash of all of them follows.
+        """
+        defaults = {o.name: o.default for o in self.option_schema}
+        changed = {
+            name: value
+            for name, value in self.options.items()
+            if value != defaults[name]
+        }
+        if not changed:
+            return self.name
+        text = json.dumps(changed, sort_keys=True)
+        return f"{self.name}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+
+    @property
+    def sample_inputs(self) -> tuple[str, ...]:
+        """Sentences shown while training and after it.
+
+        Empty where nothing is known before the data is read: then the first
+        validation sentences serve.
+        """
+        return tuple(source for source, _ in self.sample_pairs)
+
+    @abc.abstractmethod
+    def examples(self, split: str) -> Iterator[Example]:
+        """Yields `{"inputs": str, "targets": str}`, always in one order.
+
+        Raises:
+            UserError: the split does not exist or the source cannot be read.
+        """
+
+    @abc.abstractmethod
+    def describe_source(self, split: str) -> str:
+        """Returns one line about where `split` comes from."""
+
+    def source_is_local(self) -> bool:
+        """Whether all splits can be read without downloading anything."""
+        return True
+
+    def source(self, split: str) -> SourceFacts:
+        """Returns the facts about `split`; reads all of it the first time.
+
+        Raises:
+            UserError: as `examples`.
+        """
+        self.check_split(split)
+        if split not in self._facts:
+            self._facts[split] = self._read_facts(split)
+        return self._facts[split]
+
+    def _read_facts(self, split: str) -> SourceFacts:
+        digest, count = hashlib.sha256(), 0
+        for example in self.examples(split):
+            pair = f"{example['inputs']}\n{example['targets']}\n"
+            digest.update(pair.encode("utf-8"))
+            count += 1
+        if count == 0:
+            raise UserError(
+                f"{self.name}: the {split} split has no examples"
+                f" ({self.describe_source(split)})"
+            )
+        return SourceFacts(
+            self.describe_source(split), digest.hexdigest(), count
+        )
+
+    def check_split(self, split: str) -> None:
+        """Raises UserError unless the problem has `split`."""
+        if split not in self.splits:
+            raise UserError(
+                f"{self.name} has no split {split!r}"
+                f"{closest(split, self.splits)}; it has "
+                f"{', '.join(self.splits)}"
+            )
+
+    def encode_batch(
+        self, examples: Sequence[Example], encoder: Any
+    ) -> dict[str, list]:
+        """Turns texts into ids, each feature ending in EOS.
+
+        Args:
+            examples: as `examples` yields them.
+            encoder: a `t2t_lite.data.text_encoder.TextEncoder`.
+        Returns:
+            For every feature name a list of int32 arrays `(length,)`, one
+            per example.
+        """
+        import numpy as np
+
+        from t2t_lite.data.text_encoder import EOS_ID
+
+        end = np.array([EOS_ID], np.int32)
+        return {
+            feature: [
+                np.concatenate([np.asarray(ids, np.int32), end])
+                for ids in encoder.encode_batch([e[feature] for e in examples])
+            ]
+            for feature in self.feature_names
+        }
+
+    def score(
+        self,
+        predictions: Sequence[str],
+        references: Sequence[str],
+        sources: Sequence[str] | None = None,
+    ) -> dict[str, float | str]:
+        """Judges decoded texts: BLEU and chrF of the cased, detokenised text.
+
+        Args:
+            predictions: decoded texts.
+            references: the targets' texts, as many.
+            sources: the inputs' texts, for metrics that look at them.
+        Returns:
+            Each metric's value (0 to 100) and `<metric>_signature`, what was
+            computed and how, in sacrebleu's notation.
+        Raises:
+            UserError: nothing to score, or different numbers of texts.
+        """
+        from t2t_lite import metrics
+
+        bleu, bleu_signature = metrics.bleu(predictions, references)
+        chrf, chrf_signature = metrics.chrf(predictions, references)
+        return {
+            "bleu": bleu,
+            "bleu_signature": bleu_signature,
+            "chrf": chrf,
+            "chrf_signature": chrf_signature,
+        }
+
+    def reversed(self) -> Problem:
+        """Returns the problem with inputs and targets exchanged."""
+        from t2t_lite.problems.reversed import ReversedProblem
+
+        return ReversedProblem(self)
+
+
+def unknown_option(problem: str, option: str, factory: Any) -> str:
+    """Returns the message about an option that `factory` does not have."""
+    names = getattr(factory, "option_names", ())
+    known = ", ".join(names) if names else "none"
+    return (
+        f"problem {problem} has no option {option!r}{closest(option, names)};"
+        f" its options: {known}"
+    )

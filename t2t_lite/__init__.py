@@ -1,0 +1,33 @@
+"""Train, decode and serve Transformer sequence models on TensorFlow.
+
+    import t2t_lite
+    translate = t2t_lite.load("t2t_runs/my_run")
+    translate(["The small dog sleeps."])
+
+Layers are in `t2t_lite.layers`; importing this package alone does not load
+TensorFlow.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+__version__ = "0.1.0"
+__all__ = ["load"]
+
+
+def load(output_dir: str, **options: Any):
+    """Loads a trained run: a callable from sentences to sentences.
+
+    Args:
+        output_dir: str, the run's folder.
+        **options: `checkpoint_path` (str), `decode_hparams` (str, e.g.
+            "beam_size=4,alpha=0.6"), `dtype` (str).
+    Returns:
+        A `Predictor`: called with a list of str it returns a list of str.
+    Raises:
+        UserError: no run there, or damaged files.
+    """
+    from t2t_lite.trainer.inference import load as load_run
+
+    return load_run(output_dir, **options)

@@ -1,0 +1,69 @@
+"""The encoders as graph operations, for exported models.
+
+Import this module only where TensorFlow is needed anyway.
+"""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+from t2t_lite.data.text_encoder import EOS_ID, NUM_SPECIAL_IDS, PAD_ID
+
+
+class SentencePieceGraphTokenizer(tf.Module):
+    """`SentencePieceEncoder` by TensorFlow Text's operations.
+
+    Args:
+        model: bytes, the serialised SentencePiece model.
+    """
+
+    def __init__(self, model: bytes):
+        import tensorflow_text
+
+        super().__init__()
+        self._tokenizer = tensorflow_text.SentencepieceTokenizer(
+            model=model, out_type=tf.int32
+        )
+
+    def tokenize(self, texts):
+        """string `(batch,)` to RaggedTensor int32 `(batch, None)`, no EOS."""
+        return self._tokenizer.tokenize(texts)
+
+    def detokenize(self, ids):
+        """int32 `(batch, length)` to string `(batch,)`; stops at EOS."""
+        return self._tokenizer.detokenize(_ids_of_text(ids))
+
+
+class ByteGraphTokenizer(tf.Module):
+    """`ByteEncoder` by TensorFlow's core operations."""
+
+    def tokenize(self, texts):
+        """string `(batch,)` to RaggedTensor int32 `(batch, None)`, no EOS."""
+        pieces = tf.strings.bytes_split(texts)
+        values = tf.io.decode_raw(pieces.values, tf.uint8)[:, 0]
+        return pieces.with_values(tf.cast(values, tf.int32) + NUM_SPECIAL_IDS)
+
+    def detokenize(self, ids):
+        """int32 `(batch, length)` to string `(batch,)`; stops at EOS."""
+        rows = _ids_of_text(ids)
+        values = tf.gather(_byte_table(), rows.values)
+        return tf.strings.unicode_transcode(
+            tf.strings.reduce_join(rows.with_values(values), axis=-1),
+            "UTF-8",
+            "UTF-8",
+            errors="replace",
+        )
+
+
+def _ids_of_text(ids):
+    """Returns the ids before each row's first EOS, without padding, ragged."""
+    ended = tf.cumsum(tf.cast(tf.equal(ids, EOS_ID), tf.int32), axis=1) > 0
+    kept = tf.logical_and(tf.not_equal(ids, PAD_ID), tf.logical_not(ended))
+    return tf.ragged.boolean_mask(ids, kept)
+
+
+def _byte_table():
+    """Returns the byte string of each id, string `(259,)`; specials empty."""
+    return tf.constant(
+        [b""] * NUM_SPECIAL_IDS + [bytes([byte]) for byte in range(256)]
+    )

@@ -1,0 +1,304 @@
+"""Prepared data on disk: shards of TFRecords, and the folder that holds them.
+
+A record is a `tf.train.Example` with a BLOCK of up to 1024 examples, so that
+reading costs per block and not per example. Per feature it has `name/values`
+(all ids, little-endian int32) and `name/lengths` (int32 per example); per
+text, `name_text` (one UTF-8 string per example).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import gzip
+import io
+import os
+import struct
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from t2t_lite.data import manifest as manifests
+from t2t_lite.data import storage
+from t2t_lite.data.text_encoder import TextEncoder, load_encoder
+from t2t_lite.errors import UserError, closest
+
+BLOCK_SIZE = 1024
+_INT32 = np.dtype("<i4")
+
+
+@dataclasses.dataclass(frozen=True)
+class Columns:
+    """Many examples as flat arrays.
+
+    Attributes:
+        values: per feature, int32 `(total_length,)`, all examples' ids.
+        offsets: per feature, int64 `(num_examples + 1,)`; example `i` is
+            `values[offsets[i]:offsets[i + 1]]`.
+        example_ids: int64 `(num_examples,)`, numbers within the split.
+    """
+
+    values: dict[str, np.ndarray]
+    offsets: dict[str, np.ndarray]
+    example_ids: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.example_ids)
+
+    def row(self, name: str, index: int) -> np.ndarray:
+        """Returns one example's ids, int32 `(length,)`."""
+        offsets = self.offsets[name]
+        return self.values[name][offsets[index] : offsets[index + 1]]
+
+    def lengths(self, name: str) -> np.ndarray:
+        """Returns the examples' lengths, int64 `(num_examples,)`."""
+        return np.diff(self.offsets[name])
+
+    def padded(
+        self, name: str, indices: np.ndarray, shape: tuple[int, int]
+    ) -> np.ndarray:
+        """Returns the examples `indices` as rows padded with zeros.
+
+        Args:
+            name: str, the feature.
+            indices: int array `(n,)` with n <= shape[0]; the other rows are
+                zeros.
+            shape: (rows, length), length >= every example's.
+        Returns:
+            int32 array of `shape`.
+        """
+        result = np.zeros(shape, np.int32)
+        starts = self.offsets[name][indices]
+        lengths = self.offsets[name][np.asarray(indices) + 1] - starts
+        within = ranges(lengths)
+        rows = np.repeat(np.arange(len(lengths)), lengths)
+        result[rows, within] = self.values[name][
+            np.repeat(starts, lengths) + within
+        ]
+        return result
+
+
+class Split:
+    """One split of a prepared folder.
+
+    Attributes:
+        name: str.
+        num_examples: int.
+        feature_names: tuple of str.
+        lengths: per feature, int32 `(num_examples,)`, EOS included.
+        shard_sizes: tuple of int, number of examples per shard, in order.
+    """
+
+    def __init__(self, folder: str, name: str, manifest: dict[str, Any]):
+        self.name = name
+        self.folder = folder
+        entry = manifest["splits"][name]
+        self._shards = entry["shards"]
+        self.num_examples = entry["examples"]
+        self.feature_names = tuple(manifest["features"])
+        self.shard_sizes = tuple(shard["examples"] for shard in self._shards)
+        self._lengths_entry = entry["lengths"]
+
+    @functools.cached_property
+    def lengths(self) -> dict[str, np.ndarray]:
+        """Lengths per feature; raises UserError if their file is damaged."""
+        entry = self._lengths_entry
+        path = os.path.join(self.folder, entry["file"])
+        content = manifests.read_checked(path, entry)
+        table = np.load(io.BytesIO(content), allow_pickle=False)
+        return dict(zip(self.feature_names, table, strict=True))
+
+    def load(self, shards: Sequence[int] | None = None) -> Columns:
+        """Returns the examples of some shards (default: all), in that order.
+
+        Raises:
+            UserError: a shard is missing or damaged; names it and the mend.
+        """
+        chosen = range(len(self._shards)) if shards is None else shards
+        starts = np.concatenate([[0], np.cumsum(self.shard_sizes)])
+        blocks = [block for i in chosen for block in self._blocks(i)]
+        ids = [np.arange(starts[i], starts[i + 1]) for i in chosen]
+        return columns_of(
+            blocks, self.feature_names, _concatenated(ids, np.int64)
+        )
+
+    def texts(self, name: str) -> list[str]:
+        """Returns the raw texts of one field ("inputs"), in split order.
+
+        Raises:
+            UserError: no such text; or a shard is missing or damaged.
+        """
+        texts: list[str] = []
+        for shard in range(len(self._shards)):
+            for block in self._blocks(shard):
+                feature = block.features.feature
+                if f"{name}_text" not in feature:
+                    raise UserError(
+                        f"the split {self.name} of {self.folder} holds no text"
+                        f" {name!r}{closest(name, self.feature_names)}"
+                    )
+                texts.extend(
+                    text.decode()
+                    for text in feature[f"{name}_text"].bytes_list.value
+                )
+        return texts
+
+    def check(self) -> None:
+        """Checks every file of the split against the manifest's SHA-256."""
+        for entry in [self._lengths_entry, *self._shards]:
+            path = os.path.join(self.folder, entry["file"])
+            manifests.read_checked(path, entry)
+
+    def _blocks(self, shard: int) -> list:
+        entry = self._shards[shard]
+        path = os.path.join(self.folder, entry["file"])
+        return list(read_blocks(manifests.read_checked(path, entry)))
+
+
+class PreparedData:
+    """A complete prepared folder; made by `open_prepared` or `prepare`.
+
+    Attributes:
+        folder: str.
+        manifest: dict, the content of manifest.json.
+        data_hash: str, one hash of all the data.
+        splits: tuple of str, the names of the splits.
+        encoder: TextEncoder, the vocabulary.
+    """
+
+    def __init__(self, folder: str, manifest: dict[str, Any]):
+        self.folder = folder
+        self.manifest = manifest
+        self.data_hash = manifest["data_hash"]
+        self.splits = tuple(manifest["splits"])
+        self.encoder = self._load_encoder()
+        self._check_files()
+
+    def split(self, name: str) -> Split:
+        """Returns a split; raises UserError for an unknown name."""
+        if name not in self.splits:
+            raise UserError(
+                f"the data in {self.folder} have no split {name!r}"
+                f"{closest(name, self.splits)}; they have"
+                f" {', '.join(self.splits)}"
+            )
+        return Split(self.folder, name, self.manifest)
+
+    def check(self) -> None:
+        """Reads every file and checks its SHA-256."""
+        for name in self.splits:
+            self.split(name).check()
+
+    def _load_encoder(self) -> TextEncoder:
+        entry = self.manifest["tokenizer"]
+        path = os.path.join(self.folder, entry["file"])
+        manifests.read_checked(path, entry)
+        return load_encoder(path)
+
+    def _check_files(self) -> None:
+        for split in self.manifest["splits"].values():
+            for entry in [split["lengths"], *split["shards"]]:
+                path = os.path.join(self.folder, entry["file"])
+                manifests.check_file(path, entry)
+
+
+def open_prepared(folder: str) -> PreparedData:
+    """Opens a complete prepared folder.
+
+    Checks the manifest and the vocabulary by hash and every other file by
+    size; the rest is checked by hash when it is read.
+
+    Raises:
+        UserError: something is missing or damaged; names the file and mend.
+    """
+    return PreparedData(folder, manifests.read(folder))
+
+
+def write_blocks(path: str, blocks: Iterable[bytes]) -> None:
+    """Writes serialised blocks as a GZIP TFRecord file, whole or not at all."""
+    import tensorflow as tf
+
+    with (
+        storage.replacing(path) as temporary,
+        tf.io.TFRecordWriter(temporary, "GZIP") as writer,
+    ):
+        for block in blocks:
+            writer.write(block)
+
+
+def block_of(
+    features: dict[str, Sequence[np.ndarray]], texts: dict[str, list[str]]
+) -> bytes:
+    """Returns the serialised `tf.train.Example` of up to 1024 examples.
+
+    Args:
+        features: per feature, one int array of ids per example.
+        texts: per field, one string per example.
+    """
+    from tensorflow.core.example import example_pb2
+
+    content = {}
+    for name, rows in features.items():
+        lengths = np.array([len(row) for row in rows], _INT32)
+        content[f"{name}/values"] = [_concatenated(rows, _INT32).tobytes()]
+        content[f"{name}/lengths"] = [lengths.tobytes()]
+    for name, lines in texts.items():
+        content[f"{name}_text"] = [
+            line.encode("utf-8", "replace") for line in lines
+        ]
+    example = example_pb2.Example()
+    for name, values in sorted(content.items()):
+        example.features.feature[name].bytes_list.value.extend(values)
+    return example.SerializeToString(deterministic=True)
+
+
+def read_blocks(content: bytes) -> Iterator:
+    """Yields the `tf.train.Example`s of a GZIP TFRecord file's content.
+
+    The file's own checksums are not looked at: the manifest's SHA-256 covers
+    more.
+    """
+    from tensorflow.core.example import example_pb2
+
+    records = memoryview(gzip.decompress(content))
+    position = 0
+    while position < len(records):
+        # uint64 length, uint32 its checksum, the data, uint32 its checksum
+        (size,) = struct.unpack_from("<Q", records, position)
+        start = position + 12
+        yield example_pb2.Example.FromString(records[start : start + size])
+        position = start + size + 4
+
+
+def columns_of(
+    blocks: Sequence, feature_names: Sequence[str], example_ids: np.ndarray
+) -> Columns:
+    """Returns the examples of `tf.train.Example` blocks as flat arrays."""
+    values, offsets = {}, {}
+    for name in feature_names:
+        values[name] = _joined(blocks, f"{name}/values")
+        lengths = _joined(blocks, f"{name}/lengths")
+        offsets[name] = np.concatenate(
+            [[0], np.cumsum(lengths, dtype=np.int64)]
+        )
+    return Columns(values, offsets, example_ids)
+
+
+def ranges(lengths: np.ndarray) -> np.ndarray:
+    """Returns 0 .. n-1 for each n of `lengths`, one after the other."""
+    lengths = np.asarray(lengths, np.int64)
+    ends = np.cumsum(lengths)
+    total = int(ends[-1]) if len(ends) else 0
+    return np.arange(total) - np.repeat(ends - lengths, lengths)
+
+
+def _joined(blocks: Sequence, name: str) -> np.ndarray:
+    joined = b"".join(
+        block.features.feature[name].bytes_list.value[0] for block in blocks
+    )
+    return np.frombuffer(joined, _INT32)
+
+
+def _concatenated(arrays: Sequence[np.ndarray], dtype) -> np.ndarray:
+    return np.concatenate([np.zeros(0, dtype), *arrays]).astype(dtype)

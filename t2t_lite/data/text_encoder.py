@@ -1,0 +1,268 @@
+"""Text to ids and back: SentencePiece (unigram or BPE) and UTF-8 bytes.
+
+All encoders agree on the special ids: padding 0, end of sequence 1, unknown 2.
+There is no begin id: a decoder's first input is the padding id.
+"""
+
+from __future__ import annotations
+
+import abc
+import json
+import os
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from t2t_lite.data import storage
+from t2t_lite.errors import UserError, closest
+
+PAD_ID = 0
+EOS_ID = 1
+UNK_ID = 2
+NUM_SPECIAL_IDS = 3
+
+SENTENCEPIECE_KINDS = ("unigram", "bpe")
+VOCAB_KINDS = (*SENTENCEPIECE_KINDS, "byte")
+SENTENCEPIECE_FILE = "vocab.model"
+BYTE_FILE = "vocab.bytes.json"
+
+
+class TextEncoder(abc.ABC):
+    """A vocabulary: text to ids without end-of-sequence, and ids to text.
+
+    Attributes:
+        kind: str, one of `VOCAB_KINDS`.
+        file_name: str, the name of its file in a folder.
+        vocab_size: int, number of ids, specials included.
+    """
+
+    kind: str
+    file_name: str
+    vocab_size: int
+
+    @abc.abstractmethod
+    def encode_batch(self, texts: Sequence[str]) -> list[np.ndarray]:
+        """Returns one int32 array `(length,)` per text, without EOS."""
+
+    @abc.abstractmethod
+    def decode_batch(self, ids: Iterable[Iterable[int]]) -> list[str]:
+        """Returns the texts of rows of ids.
+
+        A row ends at its first EOS; padding is skipped.
+        """
+
+    @abc.abstractmethod
+    def to_bytes(self) -> bytes:
+        """Returns the content of the vocabulary's file."""
+
+    @abc.abstractmethod
+    def graph_tokenizer(self):
+        """Returns a `tf.Module` that does the same inside a graph.
+
+        `tokenize(texts)`: string tensor `(batch,)` to a RaggedTensor int32
+        `(batch, None)` without EOS. `detokenize(ids)`: int32 tensor
+        `(batch, length)`, each row ended by EOS or padded with 0, to a string
+        tensor `(batch,)`.
+        """
+
+    def encode(self, text: str) -> np.ndarray:
+        """Returns the ids of one text, int32 `(length,)`, without EOS."""
+        return self.encode_batch([text])[0]
+
+    def decode(self, ids: Iterable[int]) -> str:
+        """Returns the text of `ids` up to the first EOS; skips padding."""
+        return self.decode_batch([ids])[0]
+
+    def save(self, path: str) -> None:
+        """Writes the vocabulary's file, whole or not at all."""
+        storage.write_bytes(path, self.to_bytes())
+
+
+class SentencePieceEncoder(TextEncoder):
+    """A SentencePiece model; unknown characters fall back to their bytes.
+
+    Runs of spaces become one space and outer spaces go; U+2581, SentencePiece's
+    own mark of a space, becomes a space. All else comes back unchanged.
+
+    Args:
+        model: bytes, a serialised SentencePiece model whose padding, end and
+            unknown ids are 0, 1 and 2, without a begin id.
+        name: str, what error messages call it (a path).
+    Raises:
+        UserError: `model` is damaged or has other special ids.
+    """
+
+    file_name = SENTENCEPIECE_FILE
+
+    def __init__(self, model: bytes, name: str = "the SentencePiece model"):
+        import sentencepiece
+
+        self._model = model
+        try:
+            if not model:
+                raise RuntimeError("an empty file, which sentencepiece takes")
+            self._processor = sentencepiece.SentencePieceProcessor(
+                model_proto=model
+            )
+        except RuntimeError as error:
+            raise UserError(
+                f"{name} is damaged or no SentencePiece model; restore it from"
+                " a copy or prepare the data again"
+            ) from error
+        self._check_special_ids(name)
+        self.kind = self._model_kind()
+        self.vocab_size = self._processor.vocab_size()
+
+    def encode_batch(self, texts):
+        rows = self._processor.encode(
+            [_valid(text) for text in texts], out_type=int, num_threads=1
+        )
+        return [np.array(row, np.int32) for row in rows]
+
+    def decode_batch(self, ids):
+        rows = [_ids_of_text(row) for row in ids]
+        return self._processor.decode(rows, num_threads=1) if rows else []
+
+    def to_bytes(self):
+        return self._model
+
+    def graph_tokenizer(self):
+        from t2t_lite.data import graph_tokenizers
+
+        return graph_tokenizers.SentencePieceGraphTokenizer(self._model)
+
+    def piece(self, index: int) -> str:
+        """Returns the text form of one id, as SentencePiece prints it."""
+        return self._processor.id_to_piece(int(index))
+
+    def _check_special_ids(self, name: str) -> None:
+        processor = self._processor
+        found = (processor.pad_id(), processor.eos_id(), processor.unk_id())
+        if found != (PAD_ID, EOS_ID, UNK_ID):
+            raise UserError(
+                f"{name} has the padding, end and unknown ids {found}; they"
+                f" must be {(PAD_ID, EOS_ID, UNK_ID)}: train it with"
+                " pad_id=0, eos_id=1, unk_id=2, bos_id=-1"
+            )
+
+    def _model_kind(self) -> str:
+        from sentencepiece import sentencepiece_model_pb2
+
+        proto = sentencepiece_model_pb2.ModelProto.FromString(self._model)
+        names = {1: "unigram", 2: "bpe", 3: "word", 4: "char"}
+        return names[proto.trainer_spec.model_type]
+
+
+class ByteEncoder(TextEncoder):
+    """UTF-8 bytes: byte `b` is id `b + 3`; 259 ids, no training.
+
+    Bytes that are no UTF-8 decode to U+FFFD.
+    """
+
+    kind = "byte"
+    file_name = BYTE_FILE
+    vocab_size = NUM_SPECIAL_IDS + 256
+
+    def encode_batch(self, texts):
+        return [
+            np.frombuffer(_valid(text).encode(), np.uint8).astype(np.int32)
+            + np.int32(NUM_SPECIAL_IDS)
+            for text in texts
+        ]
+
+    def decode_batch(self, ids):
+        return [_text_of_byte_ids(_ids_of_text(row)) for row in ids]
+
+    def to_bytes(self):
+        content = {"kind": self.kind, "vocab_size": self.vocab_size}
+        return (json.dumps(content) + "\n").encode()
+
+    def graph_tokenizer(self):
+        from t2t_lite.data import graph_tokenizers
+
+        return graph_tokenizers.ByteGraphTokenizer()
+
+
+def load_encoder(path: str) -> TextEncoder:
+    """Returns the encoder saved at `path`.
+
+    Args:
+        path: str, a SentencePiece model (`.model`), `vocab.bytes.json`, or a
+            folder that holds `vocab.model` or `vocab.bytes.json`.
+    Raises:
+        UserError: the file is missing, damaged or of another kind.
+    """
+    if os.path.isdir(path):
+        path = _vocabulary_in(path)
+    try:
+        with open(path, "rb") as file:
+            content = file.read()
+    except OSError as error:
+        raise UserError(
+            f"cannot read the vocabulary {path}: {error.strerror}; prepare the"
+            " data first or give the right folder"
+        ) from error
+    if path.endswith(".json"):
+        return _byte_encoder(content, path)
+    return SentencePieceEncoder(content, f"the vocabulary {path}")
+
+
+def check_vocab_kind(kind: str) -> None:
+    """Raises UserError unless `kind` is one of `VOCAB_KINDS`."""
+    if kind not in VOCAB_KINDS:
+        raise UserError(
+            f"unknown vocab_kind {kind!r}{closest(kind, VOCAB_KINDS)}; known"
+            f" are {', '.join(VOCAB_KINDS)}"
+        )
+
+
+def append_eos(ids: np.ndarray) -> np.ndarray:
+    """Returns `ids` with EOS at the end, int32 `(length + 1,)`."""
+    return np.append(ids, np.int32(EOS_ID)).astype(np.int32, copy=False)
+
+
+def _vocabulary_in(folder: str) -> str:
+    for name in (SENTENCEPIECE_FILE, BYTE_FILE):
+        if os.path.exists(os.path.join(folder, name)):
+            return os.path.join(folder, name)
+    raise UserError(
+        f"{folder} holds neither {SENTENCEPIECE_FILE} nor {BYTE_FILE}; prepare"
+        " the data first or give the right folder"
+    )
+
+
+def _byte_encoder(content: bytes, path: str) -> ByteEncoder:
+    try:
+        kind = json.loads(content).get("kind")
+    except (ValueError, AttributeError):
+        kind = None
+    if kind != ByteEncoder.kind:
+        raise UserError(
+            f"the vocabulary {path} is damaged; restore it from a copy or"
+            " prepare the data again"
+        )
+    return ByteEncoder()
+
+
+def _valid(text: str) -> str:
+    """Returns `text` with lone surrogates, which no UTF-8 has, as '?'."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "replace").decode()
+    return text
+
+
+def _ids_of_text(ids: Iterable[int]) -> list[int]:
+    """Returns the ids before the first EOS, without padding."""
+    row = [int(i) for i in ids]
+    if EOS_ID in row:
+        row = row[: row.index(EOS_ID)]
+    return [i for i in row if i != PAD_ID]
+
+
+def _text_of_byte_ids(ids: list[int]) -> str:
+    """Returns the text of byte ids; specials vanish."""
+    return bytes(
+        i - NUM_SPECIAL_IDS for i in ids if i >= NUM_SPECIAL_IDS
+    ).decode("utf-8", "replace")

@@ -1,0 +1,248 @@
+"""Hyperparameters: frozen dataclasses, typed overrides, JSON in and out."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import types
+import typing
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from t2t_lite.errors import UserError, closest
+
+T = TypeVar("T")
+
+_WORDS = {"true": True, "1": True, "yes": True}
+_WORDS |= {"false": False, "0": False, "no": False}
+
+
+def require(condition: bool, name: str, expected: str, value: Any) -> None:
+    """Raises UserError unless `condition` holds for the hparam `name`."""
+    if not condition:
+        raise UserError(f"hparam {name}: expected {expected}, got {value!r}")
+
+
+def require_choice(name: str, value: Any, choices: tuple) -> None:
+    """Raises UserError unless `value` is one of `choices`."""
+    if value not in choices:
+        raise UserError(
+            f"hparam {name}: expected one of {', '.join(choices)}, got "
+            f"{value!r}{closest(str(value), choices)}"
+        )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class HParams:
+    """What every model's training needs; models add fields of their own.
+
+    Fields (Tensor2Tensor's names and units):
+        vocab_kind: "unigram" or "bpe" (SentencePiece), or "byte".
+        vocab_size: pieces of the vocabulary, joint for both languages.
+        batch_size: tokens per batch and device, counted on the longer side.
+        max_length: longest training example, in tokens per side.
+        max_shapes: most distinct batch shapes (each is compiled once).
+        pack: several examples in a row, with segment masks.
+        accumulate_steps: batches whose gradients make one update.
+        optimizer: "adam", "adamw" or "adafactor".
+        adam_beta1, adam_beta2, adam_epsilon: Adam's constants.
+        weight_decay: decoupled decay per unit of learning rate ("adamw").
+        clip_grad_norm: global norm to clip to; none = no clipping.
+        learning_rate_schedule: factors joined by "*"; see trainer.schedules.
+        learning_rate_constant: the schedule's "constant".
+        learning_rate_warmup_steps: updates of linear warm-up.
+        learning_rate_decay_steps: updates of the decaying factors.
+        learning_rate_decay_rate: base of "exp_decay".
+        label_smoothing: mass taken from the target and spread over the rest.
+    """
+
+    vocab_kind: str = "unigram"
+    vocab_size: int = 32768
+    batch_size: int = 4096
+    max_length: int = 256
+    max_shapes: int = 8
+    pack: bool = False
+    accumulate_steps: int = 1
+    optimizer: str = "adam"
+    adam_beta1: float = 0.9
+    adam_beta2: float = 0.997
+    adam_epsilon: float = 1e-9
+    weight_decay: float = 0.0
+    clip_grad_norm: float | None = None
+    learning_rate_schedule: str = (
+        "constant*linear_warmup*rsqrt_decay*rsqrt_hidden_size"
+    )
+    learning_rate_constant: float = 2.0
+    learning_rate_warmup_steps: int = 8000
+    learning_rate_decay_steps: int = 5000
+    learning_rate_decay_rate: float = 1.0
+    label_smoothing: float = 0.1
+
+    def __post_init__(self):
+        for name, value in vars(self).items():
+            _check_type(self, name, value)
+        require_choice("vocab_kind", self.vocab_kind, VOCAB_KINDS)
+        require_choice("optimizer", self.optimizer, OPTIMIZERS)
+        for name in _POSITIVE:
+            value = getattr(self, name)
+            require(value > 0, name, "a number above 0", value)
+        for name in ("label_smoothing", "adam_beta1", "adam_beta2"):
+            value = getattr(self, name)
+            require(0 <= value < 1, name, "a number in [0, 1)", value)
+        require(
+            self.clip_grad_norm is None or self.clip_grad_norm > 0,
+            "clip_grad_norm",
+            "a number above 0, or none",
+            self.clip_grad_norm,
+        )
+        require(
+            self.weight_decay >= 0, "weight_decay", ">= 0", self.weight_decay
+        )
+        for factor in self.learning_rate_schedule.split("*"):
+            require_choice("learning_rate_schedule", factor, SCHEDULE_FACTORS)
+
+
+VOCAB_KINDS = ("unigram", "bpe", "byte")
+OPTIMIZERS = ("adam", "adamw", "adafactor")
+SCHEDULE_FACTORS = (
+    "constant",
+    "linear_warmup",
+    "linear_decay",
+    "cosdecay",
+    "single_cycle_cos_decay",
+    "multi_cycle_cos_decay",
+    "rsqrt_decay",
+    "rsqrt_normalized_decay",
+    "exp_decay",
+    "rsqrt_hidden_size",
+)
+_POSITIVE = (
+    "vocab_size",
+    "batch_size",
+    "max_length",
+    "max_shapes",
+    "accumulate_steps",
+    "adam_epsilon",
+    "learning_rate_constant",
+    "learning_rate_warmup_steps",
+    "learning_rate_decay_steps",
+    "learning_rate_decay_rate",
+)
+
+
+def field_types(cls: type) -> dict[str, Any]:
+    """Returns {field name: resolved type} of a dataclass."""
+    hints = typing.get_type_hints(cls)
+    return {f.name: hints[f.name] for f in dataclasses.fields(cls)}
+
+
+def _accepted(hint: Any) -> tuple[type, ...]:
+    if isinstance(hint, types.UnionType):
+        return tuple(typing.get_args(hint))
+    return (hint,)
+
+
+def _check_type(instance: Any, name: str, value: Any) -> None:
+    accepted = _accepted(field_types(type(instance))[name])
+    ok = isinstance(value, accepted) and (
+        not isinstance(value, bool) or bool in accepted
+    )
+    if float in accepted and type(value) is int:
+        object.__setattr__(instance, name, float(value))
+        ok = True
+    words = " or ".join(
+        "none" if t is type(None) else t.__name__ for t in accepted
+    )
+    require(ok, name, words, value)
+
+
+def parse_value(name: str, text: str, hint: Any) -> Any:
+    """Parses `text` as the field type `hint`.
+
+    Raises:
+        UserError: the text is no value of that type.
+    """
+    accepted = _accepted(hint)
+    if type(None) in accepted and text.lower() == "none":
+        return None
+    for kind in accepted:
+        if kind is bool and text.lower() in _WORDS:
+            return _WORDS[text.lower()]
+        if kind is str:
+            return text
+        if kind in (int, float):
+            try:
+                return kind(text)
+            except ValueError:
+                continue
+    expected = " or ".join(
+        "none" if t is type(None) else t.__name__ for t in accepted
+    )
+    raise UserError(f"hparam {name}: expected {expected}, got {text!r}")
+
+
+def split_overrides(text: str) -> dict[str, str]:
+    """Splits "a=1,b=x" into {"a": "1", "b": "x"}.
+
+    Raises:
+        UserError: a part has no "=", or a name is given twice.
+    """
+    result: dict[str, str] = {}
+    for part in filter(None, (p.strip() for p in text.split(","))):
+        name, equals, value = part.partition("=")
+        if not equals:
+            raise UserError(f"{part!r} is not of the form name=value")
+        if name.strip() in result:
+            raise UserError(f"{name.strip()!r} is given twice")
+        result[name.strip()] = value.strip()
+    return result
+
+
+def override(hparams: T, text: str) -> T:
+    """Returns `hparams` with the typed overrides of "a=1,b=x" applied.
+
+    Raises:
+        UserError: an unknown name (the closest is given) or a wrong value.
+    """
+    kinds = field_types(type(hparams))
+    values = {}
+    for name, value in split_overrides(text).items():
+        if name not in kinds:
+            raise UserError(f"unknown hparam {name!r}{closest(name, kinds)}")
+        values[name] = parse_value(name, value, kinds[name])
+    return dataclasses.replace(hparams, **values)
+
+
+def replace_known(hparams: T, values: Mapping[str, Any]) -> T:
+    """Returns `hparams` with those of `values` that it has as fields."""
+    kinds = field_types(type(hparams))
+    return dataclasses.replace(
+        hparams, **{k: v for k, v in values.items() if k in kinds}
+    )
+
+
+def to_json(hparams: Any) -> str:
+    """Returns the fields as a JSON object, one field a line."""
+    return json.dumps(dataclasses.asdict(hparams), indent=2)
+
+
+def from_dict(cls: type[T], values: Mapping[str, Any], source: str) -> T:
+    """Builds `cls` from a JSON object's fields.
+
+    Args:
+        cls: a dataclass of hparams.
+        values: field values; missing fields keep their defaults.
+        source: str, the file that messages name.
+    Raises:
+        UserError: an unknown field or a value of the wrong type.
+    """
+    kinds = field_types(cls)
+    for name in values:
+        if name not in kinds:
+            raise UserError(
+                f"{source}: unknown hparam {name!r}{closest(name, kinds)}"
+            )
+    try:
+        return cls(**values)
+    except UserError as error:
+        raise UserError(f"{source}: {error}") from None

@@ -1,0 +1,40 @@
+"""Layers of the Transformer; everything here is plain Keras."""
+
+from t2t_lite.layers.attention import MultiHeadAttention
+from t2t_lite.layers.decoder import Decoder
+from t2t_lite.layers.decoder_layer import DecoderLayer
+from t2t_lite.layers.dropout import Dropout, seed_scope
+from t2t_lite.layers.embedding import SharedEmbedding
+from t2t_lite.layers.encoder import Encoder
+from t2t_lite.layers.encoder_layer import EncoderLayer
+from t2t_lite.layers.feed_forward import FeedForward
+from t2t_lite.layers.masks import (
+    causal_mask,
+    combine,
+    padding_mask,
+    segment_mask,
+)
+from t2t_lite.layers.norm import LayerNorm
+from t2t_lite.layers.position import PositionEncoding
+from t2t_lite.layers.residual import Residual
+from t2t_lite.layers.transformer_config import TransformerConfig
+
+__all__ = [
+    "Decoder",
+    "DecoderLayer",
+    "Dropout",
+    "Encoder",
+    "EncoderLayer",
+    "FeedForward",
+    "LayerNorm",
+    "MultiHeadAttention",
+    "PositionEncoding",
+    "Residual",
+    "SharedEmbedding",
+    "TransformerConfig",
+    "causal_mask",
+    "combine",
+    "padding_mask",
+    "seed_scope",
+    "segment_mask",
+]

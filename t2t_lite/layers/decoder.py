@@ -1,0 +1,148 @@
+"""The Transformer's decoder."""
+
+from __future__ import annotations
+
+import keras
+import tensorflow as tf
+
+from t2t_lite.layers._math import PACKAGE, check_positive
+from t2t_lite.layers.decoder_layer import DecoderLayer
+from t2t_lite.layers.masks import look_ahead_mask
+from t2t_lite.layers.norm import LayerNorm
+from t2t_lite.layers.transformer_config import TransformerConfig
+
+
+@keras.saving.register_keras_serializable(package=PACKAGE)
+class Decoder(keras.layers.Layer):
+    """A stack of decoder layers; with pre-norm, a layer norm at its end.
+
+    `call` is the whole sequence at once, for training and scoring; `step` is
+    one position at a time with a cache, for search, and gives the same
+    numbers. Embeddings, their positions and their dropout are the caller's.
+
+    Args:
+        config: `TransformerConfig`, or a dict of its fields.
+        num_layers: int, at least 1.
+
+    Call arguments:
+        inputs: float tensor `(batch, length, hidden_size)`, already shifted
+            right.
+        memory_states: float tensor `(batch, memory_length, hidden_size)`.
+        self_mask: optional bool tensor `(batch, 1 or length, length)`;
+            True = may attend. The causal mask is always applied; padding at
+            the end needs no other, packed rows need their segments.
+        memory_mask: optional bool tensor `(batch, 1 or length, memory_length)`.
+        return_attention_weights: bool.
+        training: bool, whether to drop.
+
+    Returns:
+        Float tensor `(batch, length, hidden_size)`; with
+        `return_attention_weights` also a list with a dict per layer: "self"
+        `(batch, num_heads, length, length)` and "memory" `(batch, num_heads,
+        length, memory_length)`.
+
+    Raises:
+        ValueError: num_layers is below 1.
+
+    Reference: Vaswani et al. 2017, section 3.1. num_layers = N.
+    """
+
+    def __init__(
+        self, config: TransformerConfig | dict, num_layers: int, **kwargs
+    ) -> None:
+        super().__init__(**kwargs)
+        check_positive(num_layers=num_layers)
+        self.config = TransformerConfig.of(config)
+        self.num_layers = num_layers
+        policy = {"dtype": self.dtype_policy}
+        self.blocks = [
+            DecoderLayer(self.config, name=f"layer_{index}", **policy)
+            for index in range(num_layers)
+        ]
+        # Keras tracks the list; tf.train.Checkpoint sees only attributes.
+        for block in self.blocks:
+            setattr(self, block.name, block)
+        self.final_norm = None
+        if self.config.norm == "pre":
+            self.final_norm = LayerNorm(
+                self.config.epsilon, name="final_norm", **policy
+            )
+
+    def build(self, input_shape):
+        for block in self.blocks:
+            block.build(input_shape)
+        if self.final_norm is not None:
+            self.final_norm.build(input_shape)
+
+    def call(
+        self,
+        inputs,
+        memory_states,
+        self_mask=None,
+        memory_mask=None,
+        return_attention_weights=False,
+        training=None,
+    ):
+        self_mask = look_ahead_mask(inputs, self_mask)
+        states, weights = inputs, []
+        for block in self.blocks:
+            states, block_weights = block(
+                states,
+                memory_states,
+                self_mask=self_mask,
+                memory_mask=memory_mask,
+                training=training,
+            )
+            weights.append(block_weights)
+        states = self._finish(states)
+        return (states, weights) if return_attention_weights else states
+
+    def project_memory(self, states) -> list[dict[str, tf.Tensor]]:
+        """Returns every layer's keys and values of the encoder's states.
+
+        Args:
+            states: float tensor `(batch, memory_length, hidden_size)`.
+
+        Returns:
+            List of `MultiHeadAttention.project_memory` results.
+        """
+        return [
+            block.memory_attention.project_memory(states)
+            for block in self.blocks
+        ]
+
+    def init_cache(self, batch: int | tf.Tensor) -> list[dict[str, tf.Tensor]]:
+        """Returns every layer's empty cache for `batch` rows."""
+        return [block.self_attention.init_cache(batch) for block in self.blocks]
+
+    def step(self, inputs, memory, memory_mask, cache):
+        """Decodes one position.
+
+        Args:
+            inputs: float tensor `(rows, 1, hidden_size)`, rows = batch beams.
+            memory: list from `project_memory`, of batch sentences.
+            memory_mask: optional bool tensor `(batch, 1, memory_length)`.
+            cache: list from `init_cache(rows)` or from the step before.
+
+        Returns:
+            The states `(rows, 1, hidden_size)` and the cache, longer by one.
+        """
+        states, new_cache = inputs, []
+        for block, block_memory, block_cache in zip(
+            self.blocks, memory, cache, strict=True
+        ):
+            states, block_cache = block.step(
+                states, block_memory, memory_mask, block_cache
+            )
+            new_cache.append(block_cache)
+        return self._finish(states), new_cache
+
+    def _finish(self, states):
+        return states if self.final_norm is None else self.final_norm(states)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "config": self.config.to_dict(),
+            "num_layers": self.num_layers,
+        }

@@ -1,0 +1,139 @@
+"""One layer of the Transformer's decoder."""
+
+from __future__ import annotations
+
+import keras
+
+from t2t_lite.layers._math import PACKAGE
+from t2t_lite.layers.transformer_config import (
+    TransformerConfig,
+    make_attention,
+    make_feed_forward,
+    make_residual,
+)
+
+
+@keras.saving.register_keras_serializable(package=PACKAGE)
+class DecoderLayer(keras.layers.Layer):
+    """Self-attention, attention to the encoder, feed-forward network.
+
+    Each of the three has a residual around it.
+
+    Args:
+        config: `TransformerConfig`, or a dict of its fields.
+
+    Call arguments:
+        inputs: float tensor `(batch, length, hidden_size)`.
+        memory_states: float tensor `(batch, memory_length, hidden_size)`.
+        self_mask: optional bool tensor `(1 or batch, length, length)`; True =
+            may attend. The layer adds no causal mask; `Decoder` does.
+        memory_mask: optional bool tensor `(batch, 1 or length, memory_length)`.
+        training: bool, whether to drop.
+
+    Returns:
+        Float tensor `(batch, length, hidden_size)`, and a dict of attention
+        weights: "self" `(batch, num_heads, length, length)` and "memory"
+        `(batch, num_heads, length, memory_length)`.
+
+    Reference: Vaswani et al. 2017, section 3.1.
+    """
+
+    def __init__(self, config: TransformerConfig | dict, **kwargs) -> None:
+        super().__init__(**kwargs)
+        self.config = TransformerConfig.of(config)
+        policy = {"dtype": self.dtype_policy}
+        self.self_attention = make_attention(
+            self.config, "self", name="self_attention", **policy
+        )
+        self.memory_attention = make_attention(
+            self.config, "memory", name="memory_attention", **policy
+        )
+        self.feed_forward = make_feed_forward(
+            self.config, name="feed_forward", **policy
+        )
+        self.self_residual = make_residual(
+            self.config, name="self_attention_residual", **policy
+        )
+        self.memory_residual = make_residual(
+            self.config, name="memory_attention_residual", **policy
+        )
+        self.feed_forward_residual = make_residual(
+            self.config, name="feed_forward_residual", **policy
+        )
+
+    def build(self, input_shape):
+        self.self_attention.build(input_shape)
+        self.self_residual.build(input_shape)
+        self.memory_attention.build(input_shape)
+        self.memory_residual.build(input_shape)
+        self.feed_forward.build(input_shape)
+        self.feed_forward_residual.build(input_shape)
+
+    def call(
+        self,
+        inputs,
+        memory_states,
+        self_mask=None,
+        memory_mask=None,
+        training=None,
+    ):
+        common = {"return_attention_weights": True, "training": training}
+        states, self_weights = self.self_residual(
+            inputs,
+            function=lambda query: self.self_attention(
+                query, attention_mask=self_mask, **common
+            ),
+            training=training,
+        )
+        states, memory_weights = self.memory_residual(
+            states,
+            function=lambda query: self.memory_attention(
+                query, memory_states, attention_mask=memory_mask, **common
+            ),
+            training=training,
+        )
+        weights = {"self": self_weights, "memory": memory_weights}
+        return self._transform(states, training), weights
+
+    def step(self, inputs, memory, memory_mask, cache):
+        """Decodes one position; see `Decoder.step`.
+
+        Args:
+            inputs: float tensor `(rows, 1, hidden_size)`, rows = batch beams.
+            memory: dict from `memory_attention.project_memory`.
+            memory_mask: optional bool tensor `(batch, 1, memory_length)`.
+            cache: dict from `self_attention.init_cache` or the step before.
+
+        Returns:
+            The states `(rows, 1, hidden_size)` and the new cache.
+        """
+        states, cache = self.self_residual(
+            inputs,
+            function=lambda query: self.self_attention(
+                query, cache=cache, training=False
+            ),
+            training=False,
+        )
+        states = self.memory_residual(
+            states,
+            function=lambda query: self.memory_attention(
+                query,
+                attention_mask=memory_mask,
+                memory=memory,
+                training=False,
+            ),
+            training=False,
+        )
+        return self._transform(states, training=False), cache
+
+    def _transform(self, states, training):
+        return self.feed_forward_residual(
+            states,
+            function=lambda hidden: self.feed_forward(
+                hidden, training=training
+            ),
+            training=training,
+        )
+
+    def get_config(self):
+        return {**super().get_config(), "config": self.config.to_dict()}

@@ -1,0 +1,159 @@
+"""Dropout whose draws are a function of a given seed."""
+
+from __future__ import annotations
+
+import contextlib
+import contextvars
+from collections.abc import Iterator
+
+import keras
+import tensorflow as tf
+
+from t2t_lite.layers._math import PACKAGE, check_rate
+
+_LEVELS = 256
+# Odd multipliers that spread the counter over 32 bits, so that a caller who
+# counts steps or replicas in the seed never meets another call's stream.
+_MIX = (0x9E3779B9, 0x85EBCA6B)
+
+
+class _SeedStream:
+    """Derives one seed for every draw of a trace, by counting the draws."""
+
+    def __init__(self, seed: tf.Tensor) -> None:
+        self._seed = tf.convert_to_tensor(seed, tf.int32)
+        if self._seed.shape != (2,):
+            raise ValueError(
+                "seed must be an int32 tensor of shape (2,), got shape "
+                f"{self._seed.shape}."
+            )
+        self._count = 0
+
+    def next(self) -> tf.Tensor:
+        self._count += 1
+        mixed = [(self._count * factor) % 2**32 for factor in _MIX]
+        signed = [m - 2**32 if m >= 2**31 else m for m in mixed]
+        return tf.bitwise.bitwise_xor(self._seed, tf.constant(signed, tf.int32))
+
+
+_stream: contextvars.ContextVar[_SeedStream | None] = contextvars.ContextVar(
+    "t2t_lite_seed_stream", default=None
+)
+
+
+@contextlib.contextmanager
+def seed_scope(seed: tf.Tensor) -> Iterator[None]:
+    """Makes every `Dropout` call inside draw from `seed`.
+
+    The n-th call of the scope draws from (seed, n): the draws are a pure
+    function of the seed, in eager mode and in a traced function alike, and no
+    state is read or written. Enter it inside the replica function, since
+    threads do not inherit it.
+
+    Args:
+        seed: int32 tensor `(2,)`.
+
+    Raises:
+        ValueError: the seed's shape is another one.
+    """
+    token = _stream.set(_SeedStream(seed))
+    try:
+        yield
+    finally:
+        _stream.reset(token)
+
+
+@keras.saving.register_keras_serializable(package=PACKAGE)
+class Dropout(keras.layers.Layer):
+    """Zeroes a random share of the elements and scales up the others.
+
+    `y = x keep / (1 - r)`, with `r = round(256 rate) / 256`: one random byte
+    decides over an element, a quarter of the cost of a 32-bit draw. So a rate
+    of 0.1 drops 26 / 256 = 0.1016 of the elements, and the scale is that of
+    the rounded rate, which leaves the mean unchanged.
+
+    Seeds come from the innermost `seed_scope`, else from a generator of the
+    layer's own.
+
+    Args:
+        rate: float in [0, 1), the share to drop; one that is not 0 drops at
+            least 1 / 256 and at most 255 / 256.
+
+    Call arguments:
+        inputs: float tensor of any shape.
+        training: bool, whether to drop anything.
+
+    Returns:
+        Float tensor of the inputs' shape.
+
+    Raises:
+        ValueError: the rate is outside [0, 1).
+    """
+
+    def __init__(self, rate: float, **kwargs) -> None:
+        super().__init__(**kwargs)
+        check_rate("rate", rate)
+        self.rate = rate
+        self._dropped_levels = _rounded_levels(rate)
+        if rate > 0:
+            self.seed_generator = keras.random.SeedGenerator()
+        self.built = True
+
+    def call(self, inputs, training=None):
+        if not training or self.rate == 0:
+            return inputs
+        return _drop(inputs, self._next_seed(), self._dropped_levels)
+
+    def _next_seed(self) -> tf.Tensor:
+        stream = _stream.get()
+        if stream is not None:
+            return stream.next()
+        return tf.cast(self.seed_generator.next(), tf.int32)
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+    def get_config(self):
+        return {**super().get_config(), "rate": self.rate}
+
+
+def _rounded_levels(rate: float) -> int:
+    if rate == 0:
+        return 0
+    return min(max(round(rate * _LEVELS), 1), _LEVELS - 1)
+
+
+def _drop(inputs: tf.Tensor, seed: tf.Tensor, dropped: int) -> tf.Tensor:
+    """Drops `dropped` of 256 elements on average."""
+    scale = tf.constant(_LEVELS / (_LEVELS - dropped), inputs.dtype)
+    keep = _random_bytes(inputs, seed) >= tf.constant(dropped, tf.uint8)
+
+    @tf.custom_gradient
+    def apply(values):
+        def gradient(upstream):
+            return _select(keep, upstream * scale)
+
+        return _select(keep, values * scale), gradient
+
+    return apply(inputs)
+
+
+def _select(keep: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
+    return tf.where(keep, values, tf.zeros([], values.dtype))
+
+
+def _random_bytes(like: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+    """Returns uniform uint8 values of the shape of `like`."""
+    static = like.shape.num_elements()
+    size = tf.size(like) if static is None else static
+    # Philox by name: the default differs between XLA and the graph.
+    words = tf.random.stateless_uniform(
+        [(size + 3) // 4],
+        seed,
+        minval=None,
+        maxval=None,
+        dtype=tf.uint32,
+        alg="philox",
+    )
+    flat = tf.reshape(tf.bitcast(words, tf.uint8), [-1])
+    return tf.reshape(tf.slice(flat, [0], [size]), tf.shape(like))

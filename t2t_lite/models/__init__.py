@@ -1,0 +1,5 @@
+"""Models; importing this package registers them and their hparams sets."""
+
+from t2t_lite.models.transformer import Transformer, TransformerHParams
+
+__all__ = ["Transformer", "TransformerHParams"]

@@ -1,0 +1,203 @@
+"""t2t_lite_query against the test server, over REST and gRPC."""
+
+import io
+import json
+import subprocess
+import sys
+
+import pytest
+
+from t2t_lite.trainer.cli import clients, query
+from tests.serving import server as serving
+from tests.serving import tiny
+
+
+@pytest.fixture(scope="module")
+def shouter(tmp_path_factory):
+    return tiny.save_shouter(tmp_path_factory.mktemp("shouter"))
+
+
+@pytest.fixture(scope="module")
+def server(shouter):
+    with serving.serve(shouter, name="ende", version=3) as running:
+        yield running
+
+
+@pytest.fixture
+def ask(monkeypatch, capsys):
+    """Runs the command in this process: (status, stdout, stderr)."""
+    monkeypatch.setattr(clients, "_FIRST_WAIT", 0.01)
+
+    def call(*arguments, stdin=b""):
+        query.FLAGS.unparse_flags()
+        for name in query.FLAGS:
+            query.FLAGS[name].unparse()
+        monkeypatch.setattr(sys, "argv", ["t2t_lite_query", *arguments])
+        source = io.TextIOWrapper(io.BytesIO(stdin), encoding="utf-8")
+        monkeypatch.setattr(sys, "stdin", source)
+        with pytest.raises(SystemExit) as stop:
+            query.main()
+        out, err = capsys.readouterr()
+        return stop.value.code, out, err
+
+    return call
+
+
+def where(server, protocol):
+    return (
+        f"--protocol={protocol}",
+        f"--server={getattr(server, protocol)}",
+        f"--model_name={server.name}",
+    )
+
+
+both = pytest.mark.parametrize("protocol", ["rest", "grpc"])
+
+
+@both
+def test_text(ask, server, protocol):
+    found = ask(*where(server, protocol), "--text=a b", "--text", "größe")
+    assert found == (0, "A B!\nGRÖSSE!\n", "")
+
+
+@both
+def test_json_lines_from_standard_input_in_order(ask, server, protocol):
+    lines = [f"line {number} ü" for number in range(5)] + [""]
+    status, out, err = ask(
+        *where(server, protocol),
+        "--format=json",
+        "--batch_size=2",
+        "--version=3",
+        stdin="\n".join(lines).encode() + b"\n",
+    )
+    assert (status, err) == (0, "")
+    assert [json.loads(line) for line in out.splitlines()] == [
+        {"inputs": x, "outputs": f"{x.upper()}!", "scores": -0.5 * len(x)}
+        for x in lines
+    ]
+
+
+def test_file_keeps_one_line_an_answer(ask, server, tmp_path):
+    (tmp_path / "in").write_bytes("a\r\n\nb\u2028c".encode())
+    found = ask(*where(server, "rest"), f"--file={tmp_path}/in")
+    assert found == (0, "A!\n!\nB C!\n", "")
+
+
+def test_url_as_server(ask, server):
+    url = f"--server=http://{server.rest}/"
+    assert ask(url, "--model_name=ende", "--text=a")[:2] == (0, "A!\n")
+
+
+@both
+@pytest.mark.parametrize(
+    ("flag", "said"),
+    [
+        ("--model_name=x", "has no model 'x'; check --model_name"),
+        ("--version=9", "has no model 'ende', version 9; check --model_name"),
+        ("--signature=x", "signature 'x': Serving signature name"),
+    ],
+)
+def test_what_the_server_does_not_have(ask, server, protocol, flag, said):
+    status, out, err = ask(*where(server, protocol), flag, "--text=a")
+    assert (status, out) == (2, "")
+    assert said in err
+    assert err.startswith(f"t2t_lite_query: {getattr(server, protocol)} ")
+    assert err.count("\n") == 1
+
+
+def test_signature_without_the_usual_outputs(ask, server):
+    status, _, err = ask(
+        *where(server, "grpc"), "--signature=lengths", "--text=a"
+    )
+    assert status == 2
+    assert "no output 'outputs', only lengths; check --signature" in err
+
+
+@both
+def test_nobody_listens(ask, protocol):
+    status, out, err = ask(
+        f"--protocol={protocol}", "--server=127.0.0.1:9", "--text=a"
+    )
+    assert (status, out) == (1, "")
+    assert err == (
+        "t2t_lite_query: cannot reach 127.0.0.1:9; check --server and "
+        "--protocol, and that the server runs\n"
+    )
+
+
+@both
+def test_deadline(ask, shouter, protocol):
+    with serving.serve(shouter, delay=0.6) as slow:
+        status, out, err = ask(
+            *where(slow, protocol), "--timeout=0.2", "--text=a"
+        )
+    assert (status, out) == (1, "")
+    assert "no answer from 127.0.0.1:" in err
+    assert "within 0.2 seconds; raise --timeout" in err
+    assert slow.requests == 1
+
+
+@both
+def test_retries(ask, shouter, protocol):
+    with serving.serve(shouter, refusals=2) as loading:
+        place = where(loading, protocol)
+        assert ask(*place, "--text=a", "--retries=2")[:2] == (0, "A!\n")
+        assert loading.requests == 3
+    with serving.serve(shouter, refusals=2) as loading:
+        place = where(loading, protocol)
+        assert ask(*place, "--text=a", "--retries=1")[0] == 1
+        assert loading.requests == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "stdin", "said"),
+    [
+        ([], b"", "nothing to send: give --text, --file or lines on"),
+        (["--text=a", "--file=b"], b"", "--text and --file: give one of"),
+        ([], b"\xff\n", "standard input, line 1: not UTF-8"),
+        (["--timeout=0", "--text=a"], b"", "--timeout=0: "),
+        (
+            ["--protocol=grpc", "--server=http://x", "--text=a"],
+            b"",
+            "--server=http://x: gRPC takes host:port",
+        ),
+    ],
+)
+def test_mistakes(ask, arguments, stdin, said):
+    status, out, err = ask(*arguments, stdin=stdin)
+    assert (status, out) == (2, "")
+    assert said in err
+    assert err.count("\n") == 1
+
+
+def test_missing_file_is_named(ask):
+    status, _, err = ask("--file=/no/such/file")
+    assert status == 1
+    assert "no such file or directory: /no/such/file; check" in err
+
+
+def test_missing_extra_is_named(ask, monkeypatch):
+    monkeypatch.setitem(sys.modules, "tensorflow_serving.apis", None)
+    status, _, err = ask("--protocol=grpc", "--text=a")
+    assert status == 2
+    assert "pip install 't2t_lite[serving]', or use --protocol=rest" in err
+
+
+def test_rest_does_not_load_tensorflow(server):
+    source = (
+        "import sys\n"
+        "from t2t_lite.trainer.cli import query\n"
+        "try:\n"
+        "    query.main()\n"
+        "except SystemExit as stop:\n"
+        "    assert stop.code == 0\n"
+        "assert not {'tensorflow', 'grpc'} & set(sys.modules)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", source, *where(server, "rest"), "--text=a"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (0, "A!\n"), done.stderr

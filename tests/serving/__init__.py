@@ -1,0 +1,1 @@
+"""Servers and loaders that tests put an exported SavedModel into."""

@@ -1,0 +1,1 @@
+"""The engine: training, evaluation, checkpoints, inference and exporting."""

@@ -1,0 +1,185 @@
+"""Checkpoints: a folder each, written whole or not at all.
+
+    checkpoints/
+      step-00001000/      state.json, tensors.index, tensors.data-*
+      best-00001500/      the best by the run's metric
+      averaged/           the mean of the last ones' weights
+
+Tensors are stored in TensorFlow's bundle format, whose blocks carry checksums;
+names are "model/<path>" and "optimizer/<path>/<slot>". Nothing is pickled.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from t2t_lite.errors import UserError
+
+_STEP = re.compile(r"(step|best)-(\d{8})")
+
+
+class DamagedCheckpointError(UserError):
+    """A checkpoint whose files are missing, truncated or altered."""
+
+
+def write(
+    folder: str, tensors: Mapping[str, np.ndarray], state: Mapping[str, Any]
+) -> None:
+    """Writes a checkpoint under a temporary name and renames it to `folder`.
+
+    Args:
+        folder: str, final path; an existing one is replaced.
+        tensors: arrays by name.
+        state: JSON object, e.g. {"step": 1000}.
+    """
+    temporary = f"{folder}.tmp-{os.getpid()}"
+    shutil.rmtree(temporary, ignore_errors=True)
+    os.makedirs(temporary)
+    try:
+        names = sorted(tensors)
+        tf.raw_ops.SaveV2(
+            prefix=os.path.join(temporary, "tensors"),
+            tensor_names=names,
+            shape_and_slices=[""] * len(names),
+            tensors=[tf.convert_to_tensor(tensors[name]) for name in names],
+        )
+        with open(os.path.join(temporary, "state.json"), "w") as file:
+            json.dump({**state, "tensors": len(names)}, file, indent=2)
+            file.flush()
+            os.fsync(file.fileno())
+        if os.path.exists(folder):
+            shutil.rmtree(folder)
+        os.rename(temporary, folder)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+
+
+def read(folder: str) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """Returns (arrays by name, state) of a checkpoint folder.
+
+    Raises:
+        DamagedCheckpointError: a file is missing, or a checksum fails.
+    """
+    try:
+        with open(os.path.join(folder, "state.json")) as file:
+            state = json.load(file)
+        reader = tf.train.load_checkpoint(os.path.join(folder, "tensors"))
+        shapes = reader.get_variable_to_shape_map()
+        tensors = {name: reader.get_tensor(name) for name in shapes}
+        if len(tensors) != state["tensors"]:
+            raise ValueError("a tensor is missing")
+    except (
+        OSError,
+        ValueError,
+        LookupError,
+        TypeError,
+        tf.errors.OpError,
+        RuntimeError,
+    ) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise DamagedCheckpointError(
+            f"checkpoint {folder} is damaged ({reason[:200]}); use another "
+            "one by --checkpoint_path, or delete it"
+        ) from error
+    return tensors, state
+
+
+def listing(root: str, kind: str = "step") -> list[str]:
+    """Returns the checkpoint folders of `kind` under `root`, oldest first."""
+    if not os.path.isdir(root):
+        return []
+    return [
+        os.path.join(root, name)
+        for name in sorted(os.listdir(root))
+        if (match := _STEP.fullmatch(name)) and match[1] == kind
+    ]
+
+
+def step_of(folder: str) -> int:
+    """Returns the step that a checkpoint folder's name carries."""
+    match = _STEP.fullmatch(os.path.basename(folder.rstrip("/")))
+    if not match:
+        raise UserError(f"{folder} is no checkpoint folder (step-NNNNNNNN)")
+    return int(match[2])
+
+
+def path(root: str, step: int, kind: str = "step") -> str:
+    """Returns the folder of the checkpoint of `step`."""
+    return os.path.join(root, f"{kind}-{step:08d}")
+
+
+def read_newest(
+    root: str, log: Callable[[str], None]
+) -> tuple[str, dict[str, np.ndarray], dict[str, Any]] | None:
+    """Returns the newest checkpoint that reads whole, or None without any.
+
+    A damaged one is named by `log` and skipped.
+
+    Raises:
+        UserError: there are checkpoints and every one is damaged.
+    """
+    folders = listing(root)
+    for folder in reversed(folders):
+        try:
+            return folder, *read(folder)
+        except DamagedCheckpointError as error:
+            log(f"{error}; trying the one before it")
+    if folders:
+        raise UserError(
+            f"every checkpoint in {root} is damaged; move the folder away to "
+            "start again from nothing"
+        )
+    return None
+
+
+def keep_last(root: str, count: int, kind: str = "step") -> None:
+    """Removes all but the newest `count` checkpoints of `kind`."""
+    for folder in listing(root, kind)[: -max(count, 1)]:
+        shutil.rmtree(folder)
+
+
+def keep_only(root: str, steps: set[int], kind: str) -> None:
+    """Removes the checkpoints of `kind` whose step is not in `steps`."""
+    for folder in listing(root, kind):
+        if step_of(folder) not in steps:
+            shutil.rmtree(folder)
+
+
+def remove_leftovers(root: str) -> None:
+    """Removes what an interrupted `write` left in `root`."""
+    if os.path.isdir(root):
+        for name in os.listdir(root):
+            if ".tmp-" in name:
+                shutil.rmtree(os.path.join(root, name))
+
+
+def average(folders: list[str]) -> dict[str, np.ndarray]:
+    """Returns the mean of the "model/" tensors of several checkpoints.
+
+    Raises:
+        UserError: no folder is given, or two hold different models.
+    """
+    if not folders:
+        raise UserError("no checkpoint to average")
+    total: dict[str, np.ndarray] = {}
+    for folder in folders:
+        tensors = read(folder)[0]
+        weights = {k: v for k, v in tensors.items() if k.startswith("model/")}
+        if total and weights.keys() != total.keys():
+            raise UserError(f"{folder} holds another model; average one run's")
+        for name, value in weights.items():
+            value = value.astype(np.float64)
+            total[name] = total[name] + value if name in total else value
+    return {
+        name: (value / len(folders)).astype(np.float32)
+        for name, value in total.items()
+    }

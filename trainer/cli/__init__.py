@@ -1,0 +1,1 @@
+"""The commands: one small module each; flags are defined here only."""

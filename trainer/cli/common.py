@@ -1,0 +1,212 @@
+"""Flags that several commands share, and how they are read."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from absl import flags
+
+from t2t_lite.errors import UserError
+
+DATA_DIR = "t2t_data"
+RUNS_DIR = "t2t_runs"
+
+
+def define_problem_flags(values: flags.FlagValues) -> None:
+    """Defines --problem, its options, --data_dir and --t2t_usr_dir."""
+    from t2t_lite import problems
+
+    flags.DEFINE_string(
+        "problem",
+        None,
+        "What to learn; --registry_help lists the names. Any name + _rev is "
+        "the problem the other way round.",
+        flag_values=values,
+    )
+    flags.DEFINE_string(
+        "data_dir", DATA_DIR, "Folder of prepared data.", flag_values=values
+    )
+    flags.DEFINE_string(
+        "t2t_usr_dir",
+        None,
+        "Folder of your own Python modules that register problems, models "
+        "and hparams sets.",
+        flag_values=values,
+    )
+    flags.DEFINE_string(
+        "problem_options",
+        "",
+        "Options of a problem of your own: name=value,name=value.",
+        flag_values=values,
+    )
+    for option in problems.all_options():
+        flags.DEFINE_string(option.name, None, option.help, flag_values=values)
+
+
+def problem_from_flags(values: flags.FlagValues) -> Any:
+    """Returns the problem that the flags describe.
+
+    Raises:
+        UserError: --problem is missing or unknown, or an option is wrong.
+    """
+    from t2t_lite import problems
+    from t2t_lite.hparams import split_overrides
+
+    if not values.problem:
+        raise UserError(
+            "--problem is missing, e.g. --problem=translate_ende_phrasebook; "
+            "--registry_help lists the names"
+        )
+    options: dict[str, Any] = dict(split_overrides(values.problem_options))
+    for option in problems.all_options():
+        if option.name in values:
+            given = values[option.name].value
+            if given is not None:
+                options[option.name] = given
+    return problems.create(values.problem, options, values.data_dir)
+
+
+def import_registrations(values: flags.FlagValues) -> None:
+    """Imports the models and, if asked, the user's folder."""
+    from t2t_lite import models, registry
+
+    del models
+    if values.t2t_usr_dir:
+        registry.import_user_dir(values.t2t_usr_dir)
+
+
+def registry_help() -> str:
+    """Returns the registered problems, models and hparams sets as text."""
+    from t2t_lite import registry
+
+    return "\n".join(
+        f"{title}\n{kind.table()}\n"
+        for title, kind in (
+            ("Problems (any name + _rev is the reverse)", registry.PROBLEMS),
+            ("Models", registry.MODELS),
+            ("Hparams sets (each also a --model)", registry.HPARAMS),
+        )
+    )
+
+
+def default_output_dir(problem: Any, model: str) -> str:
+    """Returns the run folder used where --output_dir is not given."""
+    return os.path.join(RUNS_DIR, problem.data_key, model)
+
+
+def resolve_hparams(values: flags.FlagValues, problem: Any) -> tuple[str, Any]:
+    """Returns (model name, hyperparameters): set, problem, user, in order."""
+    from t2t_lite import hparams as hp
+    from t2t_lite.models.resolve import resolve
+
+    if not values.model:
+        raise UserError(
+            "--model is missing, e.g. --model=transformer_tiny; "
+            "--registry_help lists the names"
+        )
+    hparams_set = values.hparams_set if "hparams_set" in values else None
+    name, hparams = resolve(values.model, hparams_set)
+    hparams = hp.replace_known(hparams, problem.defaults)
+    try:
+        return name, hp.override(hparams, values.hparams)
+    except UserError as error:
+        raise UserError(f"--hparams={values.hparams!r}: {error}") from error
+
+
+def define_run_flags(values: flags.FlagValues, decoding: bool = True) -> None:
+    """Defines --output_dir, --checkpoint_path and how to decode."""
+    flags.DEFINE_string(
+        "output_dir", None, "Run folder of the trainer.", flag_values=values
+    )
+    flags.DEFINE_string(
+        "t2t_usr_dir",
+        None,
+        "Folder of your own Python modules, if the run used one.",
+        flag_values=values,
+    )
+    if not decoding:
+        return
+    flags.DEFINE_string(
+        "checkpoint_path",
+        None,
+        "Checkpoint folder. Default: the one that the end of training chose, "
+        "else the best, else the newest.",
+        flag_values=values,
+    )
+    flags.DEFINE_string(
+        "decode_hparams",
+        None,
+        'Search, e.g. "beam_size=4,alpha=0.6,extra_length=50,'
+        "return_beams=2\". Default: the run's own.",
+        flag_values=values,
+    )
+    flags.DEFINE_enum(
+        "mixed_precision",
+        "float32",
+        ["float32", "bfloat16", "float16"],
+        "Compute precision.",
+        flag_values=values,
+    )
+
+
+def required_output_dir(values: flags.FlagValues) -> str:
+    """Returns --output_dir; raises UserError without it."""
+    if not values.output_dir:
+        raise UserError(
+            "--output_dir is missing: give the run folder that the trainer "
+            "printed, e.g. --output_dir=t2t_runs/translate_ende_phrasebook/"
+            "transformer_tiny"
+        )
+    return values.output_dir
+
+
+def check_against_run(values: flags.FlagValues) -> None:
+    """Compares --problem, --model and --hparams, if given, with the run.
+
+    Raises:
+        UserError: the run folder is of another problem, model or hparams.
+    """
+    import dataclasses
+
+    from t2t_lite.hparams import override
+    from t2t_lite.models.resolve import resolve
+    from t2t_lite.trainer.run_folder import RunFolder
+
+    output_dir = required_output_dir(values)
+    import_registrations(values)
+    run = RunFolder(output_dir).describe()
+    if values.problem and values.problem != run.problem:
+        raise UserError(
+            f"--problem={values.problem}: {output_dir} is a run of "
+            f"{run.problem}; leave the flag out or give its own folder"
+        )
+    if values.model and resolve(values.model)[0] != run.model:
+        raise UserError(
+            f"--model={values.model}: {output_dir} is a run of {run.model}"
+        )
+    changed = override(run.hparams, values.hparams or "")
+    for name, value in dataclasses.asdict(changed).items():
+        if value != getattr(run.hparams, name):
+            raise UserError(
+                f"--hparams={values.hparams}: {output_dir} was trained with "
+                f"{name}={getattr(run.hparams, name)}"
+            )
+
+
+def load_predictor(values: flags.FlagValues) -> Any:
+    """Returns the Predictor of the run that the flags name."""
+    import sys
+
+    from t2t_lite.trainer.inference import load
+    from t2t_lite.trainer.strategies import policy_name
+
+    output_dir = required_output_dir(values)
+    import_registrations(values)
+    return load(
+        output_dir,
+        checkpoint_path=values.checkpoint_path,
+        decode_hparams=values.decode_hparams,
+        dtype=policy_name(values.mixed_precision),
+        log=lambda line: print(line, file=sys.stderr),
+    )

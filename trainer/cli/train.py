@@ -1,0 +1,185 @@
+"""t2t_lite_trainer: trains a model on a problem, tests it and exports it."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from absl import flags
+
+from t2t_lite.trainer.cli import command, common
+
+FLAGS = flags.FlagValues()
+
+DESCRIPTION = (
+    "Trains a model on a problem; evaluates, keeps checkpoints, and at the "
+    "end tests and exports a SavedModel. The same command again goes on "
+    "where a run stopped."
+)
+EXAMPLES = (
+    "t2t_lite_trainer --problem=translate_ende_phrasebook "
+    "--model=transformer_tiny",
+    "t2t_lite_trainer --problem=translate_ende --model=transformer_base "
+    '--hparams="batch_size=2048,learning_rate_warmup_steps=16000"',
+    "t2t_lite_trainer --problem=translate_files --train_source=a.en "
+    "--train_target=a.de --model=transformer_small",
+    "t2t_lite_trainer --registry_help",
+)
+
+
+def _define(values: flags.FlagValues) -> None:
+    def string(name, default, text):
+        flags.DEFINE_string(name, default, text, flag_values=values)
+
+    def integer(name, default, text):
+        flags.DEFINE_integer(name, default, text, flag_values=values)
+
+    common.define_problem_flags(values)
+    string("model", None, "A model or hparams set, e.g. transformer_base.")
+    string("hparams_set", None, "A set other than the one --model names.")
+    string("hparams", "", 'Overrides, e.g. "num_heads=4,label_smoothing=0".')
+    string(
+        "output_dir",
+        None,
+        "Run folder. Default: t2t_runs/<problem>/<model>.",
+    )
+    integer("train_steps", None, "Updates. Default: the problem's own.")
+    integer("eval_interval", None, "Updates between evaluations.")
+    integer("eval_steps", None, "Validation batches measured. Default: all.")
+    integer(
+        "eval_decode_examples",
+        None,
+        "Validation examples decoded while training. Default: the problem's "
+        "own, or all.",
+    )
+    integer("log_interval", 100, "Updates between progress lines.")
+    integer("show_samples", 2, "Decoded examples shown at each evaluation.")
+    integer("keep_last", 5, "Newest checkpoints kept.")
+    integer("keep_best", 1, "Best checkpoints kept, by the main metric.")
+    integer("average_last", 5, "Checkpoints averaged at the end; 0 = none.")
+    string(
+        "early_stopping_metric",
+        None,
+        "Validation measure (bleu, chrf, loss, accuracy, ...) that stops the "
+        "run when it no longer improves.",
+    )
+    integer("early_stopping_patience", 5, "Evaluations without improvement.")
+    flags.DEFINE_float(
+        "early_stopping_min_delta",
+        0.0,
+        "Smallest improvement that counts.",
+        flag_values=values,
+    )
+    integer("seed", 1, "Of initial weights, data order and dropout.")
+    flags.DEFINE_enum(
+        "mixed_precision",
+        "auto",
+        ["auto", "float32", "bfloat16", "float16"],
+        "Compute precision; weights stay float32.",
+        flag_values=values,
+    )
+    flags.DEFINE_enum(
+        "xla",
+        "auto",
+        ["auto", "on", "off"],
+        "Compile the train step with XLA.",
+        flag_values=values,
+    )
+    flags.DEFINE_enum(
+        "strategy",
+        "auto",
+        ["auto", "one_device", "mirrored", "multi_worker", "tpu"],
+        "How to spread the work.",
+        flag_values=values,
+    )
+    string(
+        "decode_hparams",
+        "",
+        'Search of evaluation and export, e.g. "beam_size=4,alpha=0.6".',
+    )
+    flags.DEFINE_bool(
+        "export",
+        True,
+        "Write a SavedModel at the end.",
+        flag_values=values,
+    )
+    flags.DEFINE_bool(
+        "registry_help",
+        False,
+        "List problems, models and hparams sets, and exit.",
+        flag_values=values,
+    )
+
+
+def _training_options(values: flags.FlagValues, problem: Any) -> Any:
+    from t2t_lite.trainer.setup import TrainingOptions
+
+    def choose(name, fallback):
+        given = values[name].value
+        if given is not None:
+            return given
+        return problem.defaults.get(name, fallback)
+
+    steps = choose("train_steps", 100_000)
+    names = (
+        "eval_steps",
+        "log_interval",
+        "show_samples",
+        "keep_last",
+        "keep_best",
+        "average_last",
+        "early_stopping_metric",
+        "early_stopping_patience",
+        "early_stopping_min_delta",
+        "seed",
+        "xla",
+        "strategy",
+        "decode_hparams",
+        "export",
+        "data_dir",
+    )
+    return TrainingOptions(
+        output_dir=values.output_dir
+        or common.default_output_dir(problem, values.model),
+        train_steps=steps,
+        eval_interval=choose("eval_interval", max(1, min(2000, steps))),
+        eval_decode_examples=choose("eval_decode_examples", None),
+        precision=values.mixed_precision,
+        **{name: values[name].value for name in names},
+    )
+
+
+def train(values: flags.FlagValues) -> int:
+    """Runs the command; returns its exit status."""
+    from t2t_lite.trainer.finishing import finish
+    from t2t_lite.trainer.setup import Setup
+    from t2t_lite.trainer.training import Interrupted, Training
+
+    common.import_registrations(values)
+    if values.registry_help:
+        print(common.registry_help())
+        return 0
+    problem = common.problem_from_flags(values)
+    name, hparams = common.resolve_hparams(values, problem)
+    setup = Setup(problem, name, hparams, _training_options(values, problem))
+    try:
+        progress = Training(setup).run()
+        finish(setup, progress.step)
+    except Interrupted as stop:
+        setup.report.line(str(stop))
+        return 128 + stop.signal
+    finally:
+        setup.report.close()
+    return 0
+
+
+_define(FLAGS)
+
+
+def main() -> None:
+    """The console script."""
+    command.run(train, FLAGS, DESCRIPTION, EXAMPLES)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,150 @@
+"""The end of a run: choose the weights, test them, show them, export them."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any
+
+import numpy as np
+
+from t2t_lite.trainer import checkpoints, evaluation, exporting, inference
+from t2t_lite.trainer.run_folder import write_atomically
+from t2t_lite.trainer.setup import Setup
+
+
+def finish(setup: Setup, step: int) -> dict[str, Any]:
+    """Ends a run after its last update.
+
+    The last weights, the best checkpoint and the average of the last ones are
+    scored on validation; the best of them becomes `checkpoints/final`, is
+    tested, shown and exported.
+
+    Args:
+        setup: the run.
+        step: int, updates made.
+    Returns:
+        The results, as in `results.json`.
+    """
+    run = setup.run
+    if not setup.chief:
+        return {}
+    candidates = _candidates(setup, step)
+    predictor = inference.load(
+        run.path,
+        checkpoint_path=candidates[0][1],
+        decode_hparams=setup.options.decode_hparams,
+    )
+    name, tensors, scores = _choose(setup, predictor, candidates)
+    inference.assign_weights(predictor.model, tensors, name)
+    checkpoints.write(
+        os.path.join(run.checkpoints, "final"),
+        {k: v for k, v in tensors.items() if k.startswith("model/")},
+        {"step": step, "chosen": name},
+    )
+    results: dict[str, Any] = {
+        "step": step,
+        "weights": name,
+        "validation": scores,
+    }
+    if "test" in setup.problem.splits:
+        results["test"] = _test(setup, predictor, step)
+    _show_samples(setup, predictor)
+    if setup.options.export:
+        results["export"] = _export(setup, predictor)
+    write_atomically(
+        run.file("results.json"),
+        json.dumps(results, indent=2, ensure_ascii=False),
+    )
+    _say_how_to_go_on(setup, results)
+    return results
+
+
+def _candidates(setup: Setup, step: int) -> list[tuple[str, str]]:
+    """Returns (name, checkpoint folder) of the weights to choose from."""
+    root = setup.run.checkpoints
+    found = [("last", checkpoints.path(root, step))]
+    best = checkpoints.listing(root, "best")
+    found += [
+        (f"best, of step {checkpoints.step_of(folder)}", folder)
+        for folder in best
+        if checkpoints.step_of(folder) != step
+    ]
+    last = checkpoints.listing(root)[-setup.options.average_last :]
+    if setup.options.average_last > 1 and len(last) > 1:
+        folder = os.path.join(root, "averaged")
+        state = {"step": step, "averaged": [os.path.basename(f) for f in last]}
+        checkpoints.write(folder, checkpoints.average(last), state)
+        found.append((f"average of the last {len(last)}", folder))
+    return found
+
+
+def _choose(
+    setup: Setup, predictor: inference.Predictor, candidates
+) -> tuple[str, dict[str, np.ndarray], dict[str, Any]]:
+    metric = setup.problem.main_metric
+    split = setup.data.split("validation")
+    rows, tried = [("weights", f"validation {metric}")], []
+    for name, folder in candidates:
+        tensors = checkpoints.read(folder)[0]
+        inference.assign_weights(predictor.model, tensors, folder)
+        scores = evaluation.decode_split(predictor, setup.problem, split).scores
+        tried.append((name, tensors, scores))
+        rows.append((name, f"{scores[metric]:.2f}"))
+    best = max(tried, key=lambda item: item[2][metric])
+    setup.report.line()
+    setup.report.line(f"training is over; taking the weights: {best[0]}")
+    setup.report.table(rows)
+    return best
+
+
+def _test(setup: Setup, predictor, step: int) -> dict[str, Any]:
+    decoded = evaluation.decode_split(
+        predictor, setup.problem, setup.data.split("test")
+    )
+    setup.report.line()
+    for key, value in decoded.scores.items():
+        if isinstance(value, float):
+            signature = decoded.scores.get(f"{key}_signature", "")
+            setup.report.line(
+                f"test {key} {value:.2f}"
+                + (f"  {signature}" if signature else "")
+            )
+    setup.report.record(step, "test", decoded.scores)
+    write_atomically(
+        setup.run.file("test.outputs.txt"),
+        "".join(f"{text}\n" for text in decoded.predictions),
+    )
+    return decoded.scores
+
+
+def _show_samples(setup: Setup, predictor) -> None:
+    sentences = list(setup.problem.sample_inputs)
+    if not sentences:
+        sentences = setup.data.split("validation").texts("inputs")[:4]
+    setup.report.line()
+    outputs = predictor(sentences)
+    for sentence, output in zip(sentences, outputs, strict=True):
+        setup.report.line(f"  {sentence}")
+        setup.report.line(f"    -> {output}")
+
+
+def _export(setup: Setup, predictor) -> str:
+    folder = exporting.export(predictor, setup.run.file("export"))
+    sentences = list(setup.problem.sample_inputs)[:2] or ["a b c"]
+    exporting.check_export(folder, predictor, sentences)
+    return folder
+
+
+def _say_how_to_go_on(setup: Setup, results: dict[str, Any]) -> None:
+    path = os.path.relpath(setup.run.path)
+    lines = []
+    if "export" in results:
+        lines.append(f"SavedModel: {os.path.relpath(results['export'])}")
+    lines += [
+        f"translate: t2t_lite_decoder --output_dir={path} --decode_interactive",
+        f'Python:    t2t_lite.load("{path}")(["A sentence."])',
+    ]
+    setup.report.line()
+    for line in lines:
+        setup.report.line(line)

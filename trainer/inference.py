@@ -1,0 +1,260 @@
+"""From text to text: one graph for Python, the commands and the SavedModel.
+
+translate = t2t_lite.load("runs/ende")
+translate(["A sentence."])  ->  ["Ein Satz."]
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Sequence
+
+import numpy as np
+import tensorflow as tf
+
+from t2t_lite.data.text_encoder import EOS_ID, TextEncoder, load_encoder
+from t2t_lite.decoding.search import SearchOptions, beam_search
+from t2t_lite.errors import UserError
+from t2t_lite.hparams import HParams
+from t2t_lite.models.resolve import build
+from t2t_lite.trainer import checkpoints
+from t2t_lite.trainer.run_folder import RunFolder
+
+
+@dataclasses.dataclass(frozen=True)
+class Prediction:
+    """What one input became.
+
+    Fields:
+        outputs: texts, best first.
+        scores: float for each output: its log-probability over the length
+            penalty.
+        truncated: whether the input was cut to the longest length.
+    """
+
+    outputs: list[str]
+    scores: list[float]
+    truncated: bool
+
+
+class Predictor:
+    """A model with its tokenizer and search: sentences in, sentences out.
+
+    Args:
+        model: built model with `encode`, `init_cache` and `decode_step`.
+        encoder: the run's TextEncoder.
+        hparams: the run's hyperparameters (`max_length` cuts inputs).
+        options: SearchOptions.
+    """
+
+    def __init__(
+        self,
+        model,
+        encoder: TextEncoder,
+        hparams: HParams,
+        options: SearchOptions,
+    ):
+        self.model = model
+        self.encoder = encoder
+        self.hparams = hparams
+        self.options = options
+        self.tokenizer = encoder.graph_tokenizer()
+        self._function = tf.function(
+            self.graph,
+            input_signature=[tf.TensorSpec([None], tf.string, "inputs")],
+            autograph=False,
+        )
+
+    @property
+    def max_input_length(self) -> int:
+        """Longest input in tokens, end mark included; the rest is cut."""
+        return self.options.max_input_length or self.hparams.max_length
+
+    @property
+    def truncation_note(self) -> str:
+        """What to say of an input that was cut."""
+        return f"input cut to {self.max_input_length} tokens"
+
+    def graph(self, inputs: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Translates strings (batch,) inside a graph.
+
+        Returns:
+            `outputs` string and `scores` float32 (batch, results), best
+            first, and `truncated` bool (batch,). An input without a visible
+            character gives empty outputs with score 0.
+        """
+        pieces = self.tokenizer.tokenize(inputs)
+        longest = self.max_input_length - 1
+        truncated = pieces.row_lengths() > longest
+        pieces = pieces[:, :longest]
+        ends = tf.fill([tf.shape(inputs)[0], 1], EOS_ID)
+        ids = tf.concat([pieces, ends], axis=1).to_tensor()
+        lengths = tf.cast(pieces.row_lengths(), tf.int32) + 1
+        context = self.model.encode(ids)
+        beams = self.options.beam_size
+        result = beam_search(
+            lambda ids, index, cache: self.model.decode_step(
+                ids, index, cache, context
+            ),
+            self.model.init_cache(tf.shape(ids)[0] * beams),
+            self.options,
+            max_lengths=lengths + self.options.extra_length,
+        )
+        shape = tf.shape(result.ids)
+        texts = self.tokenizer.detokenize(
+            tf.reshape(result.ids, [-1, shape[2]])
+        )
+        texts = tf.reshape(texts, shape[:2])
+        visible = tf.strings.length(tf.strings.strip(inputs)) > 0
+        return {
+            "outputs": tf.where(visible[:, None], texts, ""),
+            "scores": tf.where(visible[:, None], result.scores, 0.0),
+            "truncated": truncated,
+        }
+
+    def predict_batch(self, texts: Sequence[str]) -> list[Prediction]:
+        """Translates texts as one batch."""
+        if not texts:
+            return []
+        result = self._function(tf.constant(list(texts), tf.string))
+        outputs = result["outputs"].numpy()
+        return [
+            Prediction(
+                [t.decode("utf-8", "replace") for t in row], scores, bool(cut)
+            )
+            for row, scores, cut in zip(
+                outputs,
+                result["scores"].numpy().tolist(),
+                result["truncated"].numpy(),
+                strict=True,
+            )
+        ]
+
+    def predict(
+        self, texts: Sequence[str], batch_size: int = 64
+    ) -> list[Prediction]:
+        """Translates texts in batches of similar length, in input order.
+
+        Args:
+            texts: any number of sentences.
+            batch_size: int, most sentences at a time.
+        """
+        order = np.argsort([len(t) for t in texts], kind="stable")[::-1]
+        results: list[Prediction | None] = [None] * len(texts)
+        for start in range(0, len(order), batch_size):
+            chosen = order[start : start + batch_size]
+            batch = self.predict_batch([texts[i] for i in chosen])
+            for i, prediction in zip(chosen, batch, strict=True):
+                results[i] = prediction
+        return results
+
+    def __call__(self, texts: Sequence[str] | str) -> list[str] | str:
+        """Returns the best translation of each text (or of the one text)."""
+        if isinstance(texts, str):
+            return self.predict([texts])[0].outputs[0]
+        return [p.outputs[0] for p in self.predict(texts)]
+
+
+def choose_checkpoint(run: RunFolder, checkpoint_path: str | None) -> str:
+    """Returns the folder of the weights to use.
+
+    Args:
+        run: the run's folder.
+        checkpoint_path: str, a checkpoint folder of the user's choice; else
+            the end of training's choice, the best or the newest is taken.
+    Raises:
+        UserError: there is none.
+    """
+    if checkpoint_path:
+        if not os.path.isdir(checkpoint_path):
+            raise UserError(
+                f"--checkpoint_path={checkpoint_path}: no such folder; "
+                f"checkpoints are in {run.checkpoints}"
+            )
+        return checkpoint_path
+    final = os.path.join(run.checkpoints, "final")
+    if os.path.isdir(final):
+        return final
+    for kind in ("best", "step"):
+        folders = checkpoints.listing(run.checkpoints, kind)
+        if folders:
+            return folders[-1]
+    raise UserError(
+        f"{run.checkpoints} holds no checkpoint yet; train first, or wait "
+        "for the first evaluation"
+    )
+
+
+def assign_weights(model, tensors: dict[str, np.ndarray], source: str) -> None:
+    """Sets every weight of `model` from a checkpoint's tensors.
+
+    Raises:
+        UserError: a weight is missing or has another shape.
+    """
+    for variable in model.weights:
+        value = tensors.get(f"model/{variable.path}")
+        if value is None or value.shape != tuple(variable.shape):
+            found = "missing" if value is None else f"of shape {value.shape}"
+            raise UserError(
+                f"{source}: tensor {variable.path} is {found}, expected "
+                f"{tuple(variable.shape)}; it belongs to another model or "
+                "vocabulary"
+            )
+        variable.assign(value)
+
+
+def load(
+    output_dir: str,
+    checkpoint_path: str | None = None,
+    decode_hparams: str | None = None,
+    dtype: str = "float32",
+    log=lambda line: None,
+) -> Predictor:
+    """Loads a trained run for prediction.
+
+    Args:
+        output_dir: str, the run's folder.
+        checkpoint_path: str, a checkpoint folder; by default the best.
+        decode_hparams: str, e.g. "beam_size=4,alpha=0.6"; None = the run's.
+        dtype: str, Keras dtype policy of the computation.
+        log: called with lines such as which weights were taken.
+    Returns:
+        A Predictor; call it with a list of strings.
+    Raises:
+        UserError: no run there, or damaged files.
+    """
+    run = RunFolder(output_dir)
+    description = run.describe()
+    encoder = load_encoder(run.file(description.vocabulary))
+    if encoder.vocab_size != description.vocab_size:
+        raise UserError(
+            f"{run.file(description.vocabulary)} has {encoder.vocab_size} "
+            f"entries, the run was trained with {description.vocab_size}; "
+            "restore the run's own vocabulary"
+        )
+    model = build(
+        description.model, description.hparams, encoder.vocab_size, dtype
+    )
+    folder = choose_checkpoint(run, checkpoint_path)
+    tensors, state = _read_or_fall_back(run, folder, checkpoint_path, log)
+    log(f"weights of step {state['step']} from {folder}")
+    assign_weights(model, tensors, folder)
+    if decode_hparams is None:
+        decode_hparams = description.settings.get("decode_hparams", "")
+    options = SearchOptions.parse(decode_hparams)
+    return Predictor(model, encoder, description.hparams, options)
+
+
+def _read_or_fall_back(run, folder, asked, log):
+    try:
+        return checkpoints.read(folder)
+    except checkpoints.DamagedCheckpointError as error:
+        if asked:
+            raise
+        log(f"{error}; trying the newest one that is whole")
+        found = checkpoints.read_newest(run.checkpoints, log)
+        if found is None:
+            raise
+        log(f"using {found[0]}")
+        return found[1:]

@@ -1,0 +1,34 @@
+"""Sums over target tokens, and the means that people read."""
+
+from __future__ import annotations
+
+import math
+
+import tensorflow as tf
+
+SUMS = ("loss", "nll", "tokens", "correct")
+
+
+def num_correct(logits: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
+    """Returns the float32 number of unpadded targets predicted right."""
+    best = tf.argmax(logits, axis=-1, output_type=targets.dtype)
+    hits = (best == targets) & (targets != 0)
+    return tf.reduce_sum(tf.cast(hits, tf.float32))
+
+
+def mean_measures(sums: dict[str, float]) -> dict[str, float]:
+    """Turns sums over tokens into means per token.
+
+    Args:
+        sums: `loss`, `nll`, `tokens` and `correct`.
+    Returns:
+        `loss`, `nll`, `perplexity` and `accuracy`.
+    """
+    tokens = max(float(sums["tokens"]), 1.0)
+    nll = float(sums["nll"]) / tokens
+    return {
+        "loss": float(sums["loss"]) / tokens,
+        "nll": nll,
+        "perplexity": math.exp(min(nll, 700.0)),
+        "accuracy": float(sums["correct"]) / tokens,
+    }

@@ -1,0 +1,146 @@
+"""Optimizers as pure functions, so that a step is one function of tensors.
+
+An optimizer has `slots(parameter)`, the initial state of one parameter, and
+`update(parameter, gradient, slots, step, rate)`, which returns the new
+parameter and its new slots. Nothing here holds a variable.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import tensorflow as tf
+
+from t2t_lite.hparams import HParams
+
+Slots = dict[str, tf.Tensor]
+
+
+@dataclasses.dataclass(frozen=True)
+class Adam:
+    """Adam with bias correction and optional decoupled weight decay.
+
+    `m = b1 m + (1 - b1) g;  v = b2 v + (1 - b2) g^2;`
+    `p -= rate * (sqrt(1 - b2^t) / (1 - b1^t) m / (sqrt(v) + eps) + decay p)`
+
+    Decay spares parameters of rank 1 (biases and norms).
+
+    Reference: Kingma and Ba 2015, section 2's reordered form; Loshchilov and
+    Hutter 2019 for the decoupled decay.
+    """
+
+    beta1: float
+    beta2: float
+    epsilon: float
+    weight_decay: float = 0.0
+
+    def slots(self, shape: tuple[int, ...]) -> dict[str, np.ndarray]:
+        """Returns zeros for the two moments of a parameter of `shape`."""
+        return {
+            "m": np.zeros(shape, np.float32),
+            "v": np.zeros(shape, np.float32),
+        }
+
+    def update(
+        self,
+        parameter: tf.Tensor,
+        gradient: tf.Tensor,
+        slots: Slots,
+        step: tf.Tensor,
+        rate: tf.Tensor,
+    ) -> tuple[tf.Tensor, Slots]:
+        """Returns (new parameter, new slots); `step` float32, 1 at first."""
+        m = slots["m"] + (gradient - slots["m"]) * (1 - self.beta1)
+        v = slots["v"] + (tf.square(gradient) - slots["v"]) * (1 - self.beta2)
+        scale = tf.sqrt(1 - self.beta2**step) / (1 - self.beta1**step)
+        change = scale * m / (tf.sqrt(v) + self.epsilon)
+        if self.weight_decay and len(parameter.shape) > 1:
+            change += self.weight_decay * parameter
+        return parameter - rate * change, {"m": m, "v": v}
+
+
+@dataclasses.dataclass(frozen=True)
+class Adafactor:
+    """Adafactor without momentum.
+
+    Second moments of a matrix are kept as row and column means; the update is
+    clipped to a root mean square of `clip_threshold` and scaled by
+    `min(rate, step^-0.5) * max(epsilon2, rms(parameter))`.
+
+    Reference: Shazeer and Stern 2018, algorithm 4; the constants and the
+    decay `1 - step^-0.8` are those of keras.optimizers.Adafactor.
+    """
+
+    decay: float = -0.8
+    epsilon1: float = 1e-30
+    epsilon2: float = 1e-3
+    clip_threshold: float = 1.0
+
+    def slots(self, shape: tuple[int, ...]) -> dict[str, np.ndarray]:
+        """Returns zeros for the row, column or full second moments."""
+        if len(shape) < 2:
+            return {"v": np.zeros(shape, np.float32)}
+        return {
+            "row": np.zeros(shape[:-1], np.float32),
+            "column": np.zeros((*shape[:-2], shape[-1]), np.float32),
+        }
+
+    def update(
+        self,
+        parameter: tf.Tensor,
+        gradient: tf.Tensor,
+        slots: Slots,
+        step: tf.Tensor,
+        rate: tf.Tensor,
+    ) -> tuple[tf.Tensor, Slots]:
+        """Returns (new parameter, new slots); `step` float32, 1 at first."""
+        beta2 = 1 - tf.pow(step, self.decay)
+        square = tf.square(gradient) + self.epsilon1
+        new: Slots = {}
+
+        def blend(name, value):
+            new[name] = beta2 * slots[name] + (1 - beta2) * value
+            return new[name]
+
+        if len(parameter.shape) < 2:
+            second = blend("v", square)
+        else:
+            row = blend("row", tf.reduce_mean(square, -1))
+            column = blend("column", tf.reduce_mean(square, -2))
+            mean = tf.reduce_mean(row, -1, keepdims=True)
+            second = (row / mean)[..., None] * column[..., None, :]
+        change = gradient * tf.math.rsqrt(second)
+        change /= tf.maximum(1.0, _rms(change) / self.clip_threshold)
+        rate = tf.minimum(rate, tf.math.rsqrt(step))
+        rate *= tf.maximum(self.epsilon2, _rms(parameter))
+        return parameter - rate * change, new
+
+
+def _rms(x: tf.Tensor) -> tf.Tensor:
+    return tf.sqrt(tf.reduce_mean(tf.square(x)))
+
+
+def create(hparams: HParams) -> Adam | Adafactor:
+    """Returns the optimizer that `hparams.optimizer` names."""
+    if hparams.optimizer == "adafactor":
+        return Adafactor()
+    decay = hparams.weight_decay if hparams.optimizer == "adamw" else 0.0
+    return Adam(
+        hparams.adam_beta1, hparams.adam_beta2, hparams.adam_epsilon, decay
+    )
+
+
+def clip_by_global_norm(
+    gradients: list[tf.Tensor], norm: float | None
+) -> tuple[list[tf.Tensor], tf.Tensor]:
+    """Scales gradients so that their global norm is at most `norm`.
+
+    Returns:
+        (gradients, float32 global norm before clipping).
+    """
+    total = tf.sqrt(tf.add_n([tf.reduce_sum(tf.square(g)) for g in gradients]))
+    if norm is None:
+        return gradients, total
+    scale = tf.minimum(1.0, norm / tf.maximum(total, 1e-12))
+    return [g * scale for g in gradients], total

@@ -1,0 +1,173 @@
+"""What a run prints and records: lines, progress, metrics, summaries."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Iterable, Sequence
+
+import tensorflow as tf
+import tqdm
+
+from t2t_lite.trainer.run_folder import RunFolder
+
+
+class Reporter:
+    """Prints lines (above a progress bar in a terminal) and keeps records.
+
+    Args:
+        run: the run's folder; train.log, metrics.jsonl and tensorboard/ are
+            written there when `chief` is true.
+        chief: bool, False for workers that must not write or print.
+    """
+
+    def __init__(self, run: RunFolder, chief: bool = True):
+        self._run = run
+        self._chief = chief
+        self._log = None
+        self._bar: tqdm.tqdm | None = None
+        self._summaries = None
+        self._early: list[str] = []
+
+    def open(self, resumed_step: int) -> None:
+        """Opens the records, dropping measurements after `resumed_step`."""
+        if not self._chief:
+            return
+        self._truncate(self._run.file("metrics.jsonl"), resumed_step)
+        self._log = open(self._run.file("train.log"), "a", encoding="utf-8")
+        for line in self._early:
+            self._log.write(line + "\n")
+        self._summaries = tf.summary.create_file_writer(
+            self._run.file("tensorboard")
+        )
+
+    @staticmethod
+    def _truncate(path: str, step: int) -> None:
+        if not os.path.exists(path):
+            return
+        with open(path, encoding="utf-8") as file:
+            lines = file.readlines()
+        kept = []
+        for line in lines:
+            try:
+                if json.loads(line)["step"] <= step:
+                    kept.append(line)
+            except (json.JSONDecodeError, KeyError):
+                break  # the torn last line of a killed run
+        with open(f"{path}.tmp", "w", encoding="utf-8") as file:
+            file.writelines(kept)
+        os.replace(f"{path}.tmp", path)
+
+    def line(self, text: str = "") -> None:
+        """Prints a line to standard output and train.log."""
+        if not self._chief:
+            return
+        if self._bar is None:
+            print(text, flush=True)
+        else:
+            self._bar.write(text, file=sys.stdout)
+            sys.stdout.flush()
+        if self._log is None:
+            self._early.append(text)
+        else:
+            self._log.write(text + "\n")
+            self._log.flush()
+
+    def table(self, rows: Iterable[Sequence[str]], indent: int = 2) -> None:
+        """Prints rows with aligned columns, the first row as a heading."""
+        rows = [[str(cell) for cell in row] for row in rows]
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        for row in rows:
+            cells = (cell.ljust(w) for cell, w in zip(row, widths, strict=True))
+            self.line(" " * indent + "  ".join(cells).rstrip())
+
+    def record(self, step: int, kind: str, values: dict) -> None:
+        """Appends one measurement to metrics.jsonl and TensorBoard.
+
+        Args:
+            step: int, updates made.
+            kind: "train", "validation" or "test".
+            values: numbers by name; texts are kept in the JSON line alone.
+        """
+        if not self._chief:
+            return
+        row = {"step": step, "kind": kind, **values}
+        with open(
+            self._run.file("metrics.jsonl"), "a", encoding="utf-8"
+        ) as file:
+            file.write(json.dumps(row) + "\n")
+        with self._summaries.as_default(step=step):
+            for name, value in values.items():
+                if isinstance(value, (int, float)):
+                    tf.summary.scalar(f"{kind}/{name}", value)
+
+    def start_bar(self, first: int, total: int) -> None:
+        """Shows a bar on a terminal's standard error; nothing in a file."""
+        self._bar = tqdm.tqdm(
+            total=total,
+            initial=first,
+            unit="step",
+            disable=None if self._chief else True,
+            dynamic_ncols=True,
+            leave=False,
+        )
+
+    def advance(self) -> None:
+        """Counts one step on the bar."""
+        if self._bar is not None:
+            self._bar.update()
+
+    def finish_bar(self) -> None:
+        """Removes the bar."""
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
+
+    def close(self) -> None:
+        """Closes the bar and the records."""
+        self.finish_bar()
+        if self._summaries is not None:
+            self._summaries.close()
+        if self._log is not None:
+            self._log.close()
+            self._log = None
+
+
+def duration(seconds: float) -> str:
+    """Returns "1:02:03", "2:03" or "0:05"."""
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours}:{minutes:02d}:{seconds:02d}"
+    return f"{minutes}:{seconds:02d}"
+
+
+class Pace:
+    """Speed and time left, without the time spent on evaluation.
+
+    Args:
+        total: int, updates of the whole run.
+    """
+
+    def __init__(self, total: int):
+        self._total = total
+        self._spent = 0.0
+        self._steps = 0
+        self._begin: float | None = None
+
+    def start(self) -> None:
+        """Begins to count training time."""
+        self._begin = time.perf_counter()
+
+    def stop(self, steps: int) -> float:
+        """Counts `steps` made since `start`; returns the seconds taken."""
+        seconds = time.perf_counter() - self._begin
+        self._spent += seconds
+        self._steps += steps
+        return seconds
+
+    def left(self, step: int) -> float:
+        """Returns the estimated seconds of training after `step`."""
+        return self._spent / max(self._steps, 1) * (self._total - step)
