@@ -17,16 +17,29 @@ class TranslateEndePhrasebook(Problem):
 
     splits = ("train", "validation", "test")
     defaults = {
-        "vocab_kind": "unigram",
-        "vocab_size": 1000,
+        "vocab_kind": "bpe",
+        "vocab_size": 2000,
         "max_length": 64,
+        "batch_size": 2048,
+        "learning_rate_constant": 1.0,
+        "learning_rate_warmup_steps": 400,
         "train_steps": 1500,
         "eval_interval": 500,
+        "eval_decode_examples": 200,
     }
     sample_pairs = (
-        ("Good morning!", "Guten Morgen!"),
-        ("Where is the station?", "Wo ist der Bahnhof?"),
-        ("I would like a coffee, please.", "Ich hätte gern einen Kaffee."),
+        (
+            "Yesterday my brother bought a house.",
+            "Gestern hat mein Bruder ein Haus gekauft.",
+        ),
+        (
+            "He put the key on the table.",
+            "Er hat den Schlüssel auf den Tisch gelegt.",
+        ),
+        (
+            "I am happy because you visited me.",
+            "Ich bin glücklich, weil du mich besucht hast.",
+        ),
     )
 
     def describe_source(self, split: str) -> str:

@@ -125,7 +125,7 @@ class Setup:
         self.chief = _is_chief(self.strategy)
         self.report = Reporter(self.run, self.chief)
         self.precision = strategies.choose_precision(options.precision)
-        self.xla = strategies.choose_xla(options.xla, self.precision.value)
+        self.xla = strategies.choose_xla(options.xla)
         self._print_choices()
         self.data = prepare(
             problem,

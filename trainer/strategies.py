@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 
 import tensorflow as tf
 
@@ -72,8 +73,6 @@ def device_name() -> str:
             details = tf.config.experimental.get_device_details(devices[0])
             model = details.get("device_name", kind)
             return f"{len(devices)} x {model}"
-    import os
-
     return f"CPU ({os.cpu_count()} cores)"
 
 
@@ -111,20 +110,19 @@ def choose_precision(name: str) -> Choice:
     return Choice("float32", "CPU without AMX")
 
 
-def choose_xla(name: str, precision: str) -> Choice:
+def choose_xla(name: str) -> Choice:
     """Returns "on" or "off" and the reason.
 
-    "auto" compiles, except bfloat16 on a CPU: XLA's CPU code does not reach
-    the AMX units there and the graph's oneDNN kernels do.
+    "auto" compiles for GPUs and TPUs. On a CPU it does not: there the graph's
+    oneDNN kernels use all cores and, for bfloat16, the AMX units, which XLA's
+    code does not reach (benchmarks/train_modes.py measures both).
     """
     if name != "auto":
         return Choice(name, "as asked")
-    accelerated = tf.config.list_physical_devices(
-        "GPU"
-    ) or tf.config.list_physical_devices("TPU")
-    if not accelerated and precision != "float32":
-        return Choice("off", "oneDNN's kernels are faster in this precision")
-    return Choice("on", "one compilation for each batch shape")
+    for kind in ("TPU", "GPU"):
+        if tf.config.list_physical_devices(kind):
+            return Choice("on", f"{kind}: compiled once for each batch shape")
+    return Choice("off", "CPU: the graph's own kernels are faster")
 
 
 def policy_name(precision: str) -> str:

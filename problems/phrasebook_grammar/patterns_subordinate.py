@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from t2t_lite.problems.phrasebook_grammar import clause as say
 from t2t_lite.problems.phrasebook_grammar.adjectives import ADJECTIVES
 from t2t_lite.problems.phrasebook_grammar.clause import Clause, sentence
 from t2t_lite.problems.phrasebook_grammar.patterns_be import MOODS, mood_clause
 from t2t_lite.problems.phrasebook_grammar.phrases import PRONOUNS, Phrase
+from t2t_lite.problems.phrasebook_grammar.places import place
 from t2t_lite.problems.phrasebook_grammar.rng import Rng
 from t2t_lite.problems.phrasebook_grammar.sampler import (
     Wish,
@@ -68,9 +71,10 @@ def _led(words: Pair, first: Clause, main: Clause) -> Pair:
 
 
 _BECAUSE = ("because", "weil")
+_OPEN_MODALS = ("can", "may", "should")
 # Which mood makes one do what.
 _URGES = (
-    ("hungry", "eat,cook,go,buy,bake"),
+    ("hungry", "eat,cook,go,bake"),
     ("thirsty", "drink"),
     ("tired", "sleep,come_back"),
     ("sick", "sleep,call"),
@@ -81,12 +85,11 @@ _URGES = (
 _FOOD_DIRECTIONS = ("Restaurant", "Küche", "Markt", "Supermarkt")
 
 
-def _suits(clause: Clause, mood: str) -> bool:
-    if clause.verb.key == "go":
-        return clause.places[0].german.split()[-1] in _FOOD_DIRECTIONS
-    nouns = [item.phrase.german["acc"] for item in clause.objects]
-    eaten = clause.verb.key != "buy" or "edible" in mood
-    return eaten or bool(nouns)
+def _goes_elsewhere(clause: Clause) -> bool:
+    """Whether a hungry person goes where there is nothing to eat."""
+    if clause.verb.key != "go":
+        return False
+    return clause.places[0].german.split()[-1] not in _FOOD_DIRECTIONS
 
 
 def because_mood(rng: Rng) -> Pair:
@@ -96,28 +99,35 @@ def because_mood(rng: Rng) -> Pair:
     letter = rng.choice("pa")
     wish = Wish(letter, 0, 30, subject=subject, verbs=verbs)
     main = draw_clause(rng, wish)
-    while not _suits(main, mood):
+    while _goes_elsewhere(main):
         main = draw_clause(rng, wish)
     word, very = ADJECTIVES[mood], rng.percent(30)
     reason = mood_clause(pronoun, word, _TENSES[letter], very)
     return _joined(main, _BECAUSE, reason)
 
 
-_ERRANDS = "go,drive,come_back,get_up"
-_PLANS = (
-    "help,meet,pick_up,visit,work,cook,clean,wash,learn,read,write"
-    ",call,repair,tidy_up,look_for"
+# What one moves for: to people anywhere, to chores at home.
+_TO_PEOPLE = "help,meet,pick_up,visit,work"
+_CHORES = (
+    "work,cook,clean,wash,learn,read,write,call,repair,tidy_up,look_for,bake"
+    ",sleep,watch_tv"
 )
 
 
 def because_plan(rng: Rng) -> Pair:
     """I am going home because I want to sleep. / ..., weil ich ... will."""
     subject, pronoun = _repeated(rng)
-    wish = Wish("p", 0, 20, subject=subject, verbs=_ERRANDS)
-    main = draw_clause(rng, wish)
-    plan = Wish("m", 0, 0, subject=pronoun, verbs=_PLANS, present_modal=True)
+    verb = rng.choice(("go", "go", "drive", "come_back"))
+    main = draw_clause(rng, Wish("p", 0, 20, subject=subject, verbs=verb))
+    plans = _TO_PEOPLE if main.places else _CHORES
+    if main.places and rng.percent(40):
+        main = dataclasses.replace(main, places=(place("to home"),))
+        plans = _CHORES
+    plan = Wish("m", 0, 0, subject=pronoun, verbs=plans, present_modal=True)
     reason = draw_clause(rng, plan)
-    while reason.modal.auxiliary in ("should", "may", "can"):
+    while reason.modal.auxiliary in _OPEN_MODALS or any(
+        item.phrase.english == subject.english for item in reason.objects
+    ):
         reason = draw_clause(rng, plan)
     return _joined(main, _BECAUSE, reason)
 
@@ -211,7 +221,6 @@ _COMFORTS = (
     ("tired", "help,sleep,stay,pick_up"),
     ("sad", "visit,call,help,invite,sing"),
 )
-_OPEN_MODALS = ("can", "may", "should")
 
 
 def _result(rng: Rng, first: Phrase, verbs: str, other=None) -> Clause:
@@ -242,8 +251,9 @@ def condition(rng: Rng) -> Pair:
             return _joined(main, _IF, first)
         return _led(_IF, first, main)
     mood, verbs = rng.choice(_COMFORTS)
-    other = pronoun if pronoun.own != "their" else None
-    main = _result(rng, subject, verbs, other)
+    while pronoun.own == "their":
+        subject, pronoun = _repeated(rng, 50)
+    main = _result(rng, subject, verbs, pronoun)
     return _led(_IF, mood_clause(subject, ADJECTIVES[mood]), main)
 
 
@@ -312,12 +322,8 @@ def _two(rng: Rng, letter: str) -> tuple[Clause, Clause]:
 
 def while_clause(rng: Rng) -> Pair:
     """I am cooking while you are reading. / ..., während du liest."""
-    return _joined(*_while(rng))
-
-
-def _while(rng: Rng) -> tuple[Clause, Pair, Clause]:
     first, second = _two(rng, "p")
-    return first, ("while", "während"), second
+    return _joined(first, ("while", "während"), second)
 
 
 def coordination(rng: Rng) -> Pair:

@@ -158,11 +158,11 @@ def there_is(rng: Rng) -> Pair:
 
 # What one does with another's things.
 _TREATED = (
-    ("see", "pet,vehicle,building,clothes", "a"),
-    ("find", "pet,lost,vehicle,clothes", "a"),
-    ("look_for", "pet,lost,clothes", "paf"),
+    ("see", "pet,vehicle,building,worn", "a"),
+    ("find", "pet,lost,vehicle,worn", "a"),
+    ("look_for", "pet,lost,worn", "paf"),
     ("repair", "vehicle,device", "paf"),
-    ("wash", "vehicle,clothes", "paf"),
+    ("wash", "vehicle,worn", "paf"),
     ("need", "vehicle,device,tool", "p"),
 )
 
@@ -174,7 +174,7 @@ def genitive(rng: Rng) -> Pair:
     if "kin" in owner.tags:
         kind = rng.choice(("my", "your", "our"))
     if rng.percent(45):
-        noun = rng.choice(tagged("pet,vehicle,clothes,device,lost,building"))
+        noun = rng.choice(tagged("pet,vehicle,worn,device,lost,building"))
         subject = possessed(owner, noun.english, kind)
         adjective = rng.choice(GROUPS[noun.adjectives])
         words = (adjective.english, adjective.german)

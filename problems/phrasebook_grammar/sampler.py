@@ -287,6 +287,8 @@ def draw_clause(rng: Rng, wish: Wish) -> Clause:
     usable = frames_with(letter + "n" * negated, wish.verbs)
     if not usable:
         negated, usable = False, frames_with(letter, wish.verbs)
+    if not usable:
+        raise ValueError(f"no frame of {wish.verbs} takes tense {letter!r}")
     frame = rng.choice(usable)
     while wish.subject is not None and not _may_do(wish.subject, frame):
         frame = rng.choice(usable)
@@ -317,10 +319,15 @@ def _object(rng, wish: Wish, subject: Phrase, tags: str, negated) -> Phrase:
     return thing
 
 
+def _foreign(owner: str, subject: Phrase) -> bool:
+    return owner in _OWNERS and owner != subject.own
+
+
 def _unsuited(thing: Phrase, tags: str, subject: Phrase) -> bool:
-    """Nobody meets himself, and several people wear several hats."""
+    """Nobody meets himself or wears our hat; several wear several hats."""
     worn = tags in ("~worn", "~dressed")
-    if worn and thing.plural != subject.plural:
+    owner = thing.english.split()[0]
+    if worn and (thing.plural != subject.plural or _foreign(owner, subject)):
         return True
     return thing.english == subject.english
 

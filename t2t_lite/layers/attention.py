@@ -9,11 +9,9 @@ from t2t_lite.layers._math import (
     PACKAGE,
     check_choice,
     check_positive,
-    fused_glorot_uniform,
-    matmul_last,
-    read,
     shape_of,
 )
+from t2t_lite.layers._projection import add_projection, project
 from t2t_lite.layers.dropout import Dropout
 
 # Which projections share a kernel, and so a matrix product.
@@ -116,16 +114,11 @@ class MultiHeadAttention(keras.layers.Layer):
         )
 
     def build(self, input_shape=None):
-        self._projections = {}
         for parts in _FUSED[self.projection]:
             sizes = [self.num_heads * self._head_size(part) for part in parts]
-            name = "_".join(parts)
-            self._projections[name] = self._add_projection(
-                name, self.hidden_size, sizes
-            )
-        self._output = self._add_projection(
-            "output", self.num_heads * self.value_head_size, [self.hidden_size]
-        )
+            add_projection(self, "_".join(parts), self.hidden_size, sizes)
+        joined_size = self.num_heads * self.value_head_size
+        add_projection(self, "output", joined_size, [self.hidden_size])
 
     def call(
         self,
@@ -228,7 +221,7 @@ class MultiHeadAttention(keras.layers.Layer):
     def _project(self, inputs, parts):
         """Returns one `(batch, num_heads, length, head_size)` per part."""
         batch, length, _ = shape_of(inputs)
-        outputs = self._apply(inputs, self._projections["_".join(parts)])
+        outputs = project(self, "_".join(parts), inputs)
         sizes = [self._head_size(part) for part in parts]
         # Split and unstack: the gradient of indexing fills a tensor of zeros.
         if len(set(sizes)) == 1:
@@ -251,31 +244,7 @@ class MultiHeadAttention(keras.layers.Layer):
         width = self.num_heads * self.value_head_size
         joined = tf.transpose(context, [0, 2, 1, 3])
         joined = tf.reshape(joined, [batch, length, width])
-        return self._apply(joined, self._output)
-
-    def _apply(self, inputs, projection):
-        kernel, bias = projection
-        outputs = matmul_last(inputs, read(kernel, self.compute_dtype))
-        if bias is None:
-            return outputs
-        return tf.nn.bias_add(outputs, read(bias, self.compute_dtype))
-
-    def _add_projection(self, name: str, in_size: int, parts: list[int]):
-        kernel = self.add_weight(
-            name=f"{name}_kernel",
-            shape=(in_size, sum(parts)),
-            initializer=fused_glorot_uniform(parts),
-            autocast=False,
-        )
-        if not self.use_bias:
-            return kernel, None
-        bias = self.add_weight(
-            name=f"{name}_bias",
-            shape=(sum(parts),),
-            initializer="zeros",
-            autocast=False,
-        )
-        return kernel, bias
+        return project(self, "output", joined)
 
     def _head_size(self, part: str) -> int:
         return self.value_head_size if part == "value" else self.key_head_size

@@ -5,14 +5,8 @@ from __future__ import annotations
 import keras
 import tensorflow as tf
 
-from t2t_lite.layers._math import (
-    PACKAGE,
-    check_choice,
-    check_positive,
-    fused_glorot_uniform,
-    matmul_last,
-    read,
-)
+from t2t_lite.layers._math import PACKAGE, check_choice, check_positive
+from t2t_lite.layers._projection import add_projection, project
 from t2t_lite.layers.dropout import Dropout
 
 ACTIVATIONS = ("relu", "gelu", "swiglu")
@@ -70,18 +64,18 @@ class FeedForward(keras.layers.Layer):
         self.filter_dropout = Dropout(
             dropout, dtype=self.dtype_policy, name="dropout"
         )
+        gated = activation == "swiglu"
+        self._filter_name = "gate_filter" if gated else "filter"
+        self._filter_parts = [filter_size] * (2 if gated else 1)
 
     def build(self, input_shape=None):
-        gated = self.activation == "swiglu"
-        parts = [self.filter_size] * (2 if gated else 1)
-        name = "gate_filter" if gated else "filter"
-        self._filter = self._add_projection(name, self.hidden_size, parts)
-        self._output = self._add_projection(
-            "output", self.filter_size, [self.hidden_size]
+        add_projection(
+            self, self._filter_name, self.hidden_size, self._filter_parts
         )
+        add_projection(self, "output", self.filter_size, [self.hidden_size])
 
     def call(self, inputs, training=None):
-        hidden = self._project(inputs, *self._filter)
+        hidden = project(self, self._filter_name, inputs)
         if self.activation == "swiglu":
             gate, hidden = tf.split(hidden, 2, axis=-1)
             hidden *= tf.nn.silu(gate)
@@ -90,30 +84,7 @@ class FeedForward(keras.layers.Layer):
         else:
             hidden = tf.nn.relu(hidden)
         hidden = self.filter_dropout(hidden, training=training)
-        return self._project(hidden, *self._output)
-
-    def _add_projection(self, name: str, in_size: int, parts: list[int]):
-        kernel = self.add_weight(
-            name=f"{name}_kernel",
-            shape=(in_size, sum(parts)),
-            initializer=fused_glorot_uniform(parts),
-            autocast=False,
-        )
-        if not self.use_bias:
-            return kernel, None
-        bias = self.add_weight(
-            name=f"{name}_bias",
-            shape=(sum(parts),),
-            initializer="zeros",
-            autocast=False,
-        )
-        return kernel, bias
-
-    def _project(self, inputs, kernel, bias):
-        outputs = matmul_last(inputs, read(kernel, self.compute_dtype))
-        if bias is None:
-            return outputs
-        return tf.nn.bias_add(outputs, read(bias, self.compute_dtype))
+        return project(self, "output", hidden)
 
     def compute_output_shape(self, input_shape):
         return input_shape

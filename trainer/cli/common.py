@@ -199,9 +199,11 @@ def load_predictor(values: flags.FlagValues) -> Any:
     import sys
 
     from t2t_lite.trainer.inference import load
+    from t2t_lite.trainer.memory import keep_freed_memory
     from t2t_lite.trainer.strategies import policy_name
 
     output_dir = required_output_dir(values)
+    keep_freed_memory()
     import_registrations(values)
     return load(
         output_dir,

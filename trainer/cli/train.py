@@ -152,6 +152,7 @@ def _training_options(values: flags.FlagValues, problem: Any) -> Any:
 def train(values: flags.FlagValues) -> int:
     """Runs the command; returns its exit status."""
     from t2t_lite.trainer.finishing import finish
+    from t2t_lite.trainer.memory import keep_freed_memory
     from t2t_lite.trainer.setup import Setup
     from t2t_lite.trainer.training import Interrupted, Training
 
@@ -159,6 +160,7 @@ def train(values: flags.FlagValues) -> int:
     if values.registry_help:
         print(common.registry_help())
         return 0
+    keep_freed_memory()
     problem = common.problem_from_flags(values)
     name, hparams = common.resolve_hparams(values, problem)
     setup = Setup(problem, name, hparams, _training_options(values, problem))

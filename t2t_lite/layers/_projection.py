@@ -1,0 +1,65 @@
+"""Linear projections as weights of the layer that uses them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import keras
+import tensorflow as tf
+
+from t2t_lite.layers._math import fused_glorot_uniform, matmul_last, read
+
+
+def add_projection(
+    layer: keras.layers.Layer,
+    name: str,
+    in_size: int,
+    out_sizes: Sequence[int],
+) -> None:
+    """Adds `<name>_kernel` and perhaps `<name>_bias` to a layer being built.
+
+    Each weight is an attribute of its own: `tf.train.Checkpoint` does not see
+    the weights in a layer's dicts.
+
+    Args:
+        layer: the layer; its `use_bias` says whether there is a bias.
+        name: what the weights are named after.
+        in_size: int, rows of the kernel.
+        out_sizes: columns of the parts that the kernel fuses.
+    """
+    kernel = layer.add_weight(
+        name=f"{name}_kernel",
+        shape=(in_size, sum(out_sizes)),
+        initializer=fused_glorot_uniform(out_sizes),
+        autocast=False,
+    )
+    setattr(layer, f"{name}_kernel", kernel)
+    if layer.use_bias:
+        bias = layer.add_weight(
+            name=f"{name}_bias",
+            shape=(sum(out_sizes),),
+            initializer="zeros",
+            autocast=False,
+        )
+        setattr(layer, f"{name}_bias", bias)
+
+
+def project(
+    layer: keras.layers.Layer, name: str, inputs: tf.Tensor
+) -> tf.Tensor:
+    """Returns `inputs kernel + bias` of the projection called `name`.
+
+    Args:
+        layer: the layer that `add_projection` was called with.
+        name: the projection's name.
+        inputs: float tensor `(..., in_size)` of the compute dtype.
+
+    Returns:
+        Float tensor `(..., sum(out_sizes))` of the compute dtype.
+    """
+    dtype = layer.compute_dtype
+    kernel = read(getattr(layer, f"{name}_kernel"), dtype)
+    outputs = matmul_last(inputs, kernel)
+    if not layer.use_bias:
+        return outputs
+    return tf.nn.bias_add(outputs, read(getattr(layer, f"{name}_bias"), dtype))
