@@ -50,11 +50,12 @@ class Multi30kProblem(Problem):
     splits = ("train", "validation", "test")
     defaults = {
         "vocab_kind": "bpe",
-        "vocab_size": 8000,
+        "vocab_size": 4000,
         "max_length": 100,
-        "batch_size": 4096,
-        "train_steps": 8000,
-        "eval_interval": 500,
+        "max_shapes": 12,
+        "train_steps": 4500,
+        "eval_interval": 750,
+        "eval_decode_examples": 200,
     }
     option_schema = (
         Option(

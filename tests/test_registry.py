@@ -39,5 +39,5 @@ def test_user_dir_must_exist_and_import(tmp_path):
     with pytest.raises(UserError, match="holds no Python module"):
         import_user_dir(str(tmp_path))
     (tmp_path / "broken_user_module.py").write_text("import nothing_here\n")
-    with pytest.raises(UserError, match="ModuleNotFoundError.*nothing_here"):
+    with pytest.raises(UserError, match=r"ModuleNotFoundError.*nothing_here"):
         import_user_dir(str(tmp_path))

@@ -26,7 +26,7 @@ class Reporter:
     def __init__(self, run: RunFolder, chief: bool = True):
         self._run = run
         self._chief = chief
-        self._log = None
+        self._log: str | None = None
         self._bar: tqdm.tqdm | None = None
         self._summaries = None
         self._early: list[str] = []
@@ -36,9 +36,8 @@ class Reporter:
         if not self._chief:
             return
         self._truncate(self._run.file("metrics.jsonl"), resumed_step)
-        self._log = open(self._run.file("train.log"), "a", encoding="utf-8")
-        for line in self._early:
-            self._log.write(line + "\n")
+        self._log = self._run.file("train.log")
+        self._append("".join(f"{line}\n" for line in self._early))
         self._summaries = tf.summary.create_file_writer(
             self._run.file("tensorboard")
         )
@@ -72,8 +71,11 @@ class Reporter:
         if self._log is None:
             self._early.append(text)
         else:
-            self._log.write(text + "\n")
-            self._log.flush()
+            self._append(text + "\n")
+
+    def _append(self, text: str) -> None:
+        with open(self._log, "a", encoding="utf-8") as file:
+            file.write(text)
 
     def table(self, rows: Iterable[Sequence[str]], indent: int = 2) -> None:
         """Prints rows with aligned columns, the first row as a heading."""
@@ -130,9 +132,7 @@ class Reporter:
         self.finish_bar()
         if self._summaries is not None:
             self._summaries.close()
-        if self._log is not None:
-            self._log.close()
-            self._log = None
+        self._log = None
 
 
 def duration(seconds: float) -> str:

@@ -146,14 +146,14 @@ def _random_bytes(like: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
     """Returns uniform uint8 values of the shape of `like`."""
     static = like.shape.num_elements()
     size = tf.size(like) if static is None else static
-    # Philox by name: the default differs between XLA and the graph.
-    words = tf.random.stateless_uniform(
-        [(size + 3) // 4],
-        seed,
-        minval=None,
-        maxval=None,
+    # The one op under stateless_uniform: a dozen fewer to trace for each
+    # draw. Philox (1) by name: the default differs between XLA and the graph.
+    words = tf.raw_ops.StatelessRandomUniformFullIntV2(
+        shape=[(size + 3) // 4],
+        key=tf.reshape(tf.bitcast(seed, tf.uint64), [1]),
+        counter=tf.zeros([2], tf.uint64),
+        alg=1,
         dtype=tf.uint32,
-        alg="philox",
     )
     flat = tf.reshape(tf.bitcast(words, tf.uint8), [-1])
     return tf.reshape(tf.slice(flat, [0], [size]), tf.shape(like))

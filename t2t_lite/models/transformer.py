@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from t2t_lite import layers
 from t2t_lite.hparams import HParams, require, require_choice
-from t2t_lite.registry import HPARAMS, MODELS
+from t2t_lite.registry import MODELS
 
 Features = dict[str, tf.Tensor]
 
@@ -163,6 +163,8 @@ class Transformer(keras.Model):
         self.softmax = (
             table("softmax") if shared == "none" else self.target_embedding
         )
+        if shared == "none":
+            self.softmax.build()  # its lookup is never called
         self.source_position = self._position("source_position")
         self.target_position = (
             self._position("target_position")
@@ -303,96 +305,3 @@ class Transformer(keras.Model):
             x, context["memory"], context["mask"], cache
         )
         return self.softmax.logits(x[:, 0]), cache
-
-
-@HPARAMS.register("transformer_base")
-def transformer_base() -> TransformerHParams:
-    """Tensor2Tensor's base: pre-norm, 6 layers of 512, 8 heads."""
-    return TransformerHParams()
-
-
-@HPARAMS.register("transformer_big")
-def transformer_big() -> TransformerHParams:
-    """Tensor2Tensor's big: 6 layers of 1024, 16 heads, dropout 0.3."""
-    return dataclasses.replace(
-        transformer_base(),
-        hidden_size=1024,
-        filter_size=4096,
-        num_heads=16,
-        layer_prepostprocess_dropout=0.3,
-        batch_size=2048,
-    )
-
-
-@HPARAMS.register("transformer_base_single_gpu")
-def transformer_base_single_gpu() -> TransformerHParams:
-    """Tensor2Tensor's base for one device: 1024 tokens, longer warm-up."""
-    return dataclasses.replace(
-        transformer_base(),
-        batch_size=1024,
-        learning_rate_schedule="constant*linear_warmup*rsqrt_decay",
-        learning_rate_constant=0.1,
-        learning_rate_warmup_steps=16000,
-    )
-
-
-@HPARAMS.register("transformer_big_single_gpu")
-def transformer_big_single_gpu() -> TransformerHParams:
-    """Tensor2Tensor's big for one device: dropout 0.1, longer warm-up."""
-    return dataclasses.replace(
-        transformer_big(),
-        layer_prepostprocess_dropout=0.1,
-        learning_rate_warmup_steps=16000,
-    )
-
-
-@HPARAMS.register("transformer_small")
-def transformer_small() -> TransformerHParams:
-    """Tensor2Tensor's small: 2 layers of 256, 4 heads."""
-    return dataclasses.replace(
-        transformer_base(),
-        hidden_size=256,
-        filter_size=1024,
-        num_heads=4,
-        num_hidden_layers=2,
-    )
-
-
-@HPARAMS.register("transformer_tiny")
-def transformer_tiny() -> TransformerHParams:
-    """Tensor2Tensor's tiny: 2 layers of 128, 4 heads."""
-    return dataclasses.replace(
-        transformer_base(),
-        hidden_size=128,
-        filter_size=512,
-        num_heads=4,
-        num_hidden_layers=2,
-    )
-
-
-@HPARAMS.register("transformer_base_paper")
-def transformer_base_paper() -> TransformerHParams:
-    """The paper's base: post-norm, residual dropout alone, warm-up 4000."""
-    return dataclasses.replace(
-        transformer_base(),
-        norm="post",
-        position="sinusoid_paper",
-        attention_dropout=0.0,
-        relu_dropout=0.0,
-        adam_beta2=0.98,
-        batch_size=25000,
-        learning_rate_constant=1.0,
-        learning_rate_warmup_steps=4000,
-    )
-
-
-@HPARAMS.register("transformer_big_paper")
-def transformer_big_paper() -> TransformerHParams:
-    """The paper's big: post-norm, 6 layers of 1024, dropout 0.3."""
-    return dataclasses.replace(
-        transformer_base_paper(),
-        hidden_size=1024,
-        filter_size=4096,
-        num_heads=16,
-        layer_prepostprocess_dropout=0.3,
-    )

@@ -210,6 +210,30 @@ def test_impossible_ids_give_no_nan(beams):
     assert result.ids.shape[2] == 2
 
 
+@pytest.mark.parametrize("beams", [1, 2, 4])
+def test_a_hypothesis_without_continuation_dies(beams):
+    """2 and 3 may come first; after 2 the end mark may, after 3 nothing."""
+    logits = tf.constant(
+        [
+            [-np.inf, -np.inf, 0.0, 1.0],
+            [-np.inf] * 4,
+            [-np.inf, 0.0, -np.inf, -np.inf],
+            [-np.inf] * 4,
+        ]
+    )
+    result = beam_search(
+        lambda ids, index, cache: (tf.gather(logits, ids), cache),
+        (),
+        SearchOptions(beam_size=beams, num_results=beams, alpha=0.0),
+        max_lengths=tf.constant([7]),
+    )
+    second = np.log(1 / (1 + np.e)) if beams > 1 else -np.inf
+    np.testing.assert_allclose(
+        result.scores[0], [second] + [-np.inf] * (beams - 1), rtol=1e-6
+    )
+    assert _outputs(result, 0)[0] == ((2, 1) if beams > 1 else ())
+
+
 def test_stops_as_soon_as_no_continuation_can_win():
     """A sure short output ends the search long before the max length."""
     steps = []

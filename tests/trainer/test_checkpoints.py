@@ -74,7 +74,7 @@ def test_nothing_whole_is_an_error_and_nothing_at_all_is_none(tmp_path):
     assert checkpoints.read_newest(str(tmp_path), print) is None
     folder = _write(tmp_path, 1)
     os.remove(os.path.join(folder, "state.json"))
-    with pytest.raises(UserError, match="every checkpoint .* is damaged"):
+    with pytest.raises(UserError, match=r"every checkpoint .* is damaged"):
         checkpoints.read_newest(str(tmp_path), lambda line: None)
 
 

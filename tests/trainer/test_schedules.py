@@ -3,8 +3,8 @@ import math
 import pytest
 
 from t2t_lite.hparams import SCHEDULE_FACTORS
-from t2t_lite.models.transformer import (
-    TransformerHParams,
+from t2t_lite.models.transformer import TransformerHParams
+from t2t_lite.models.transformer_sets import (
     transformer_base,
     transformer_base_paper,
     transformer_base_single_gpu,

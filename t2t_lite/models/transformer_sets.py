@@ -1,0 +1,116 @@
+"""Hyperparameter sets of the Transformer, by name."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from t2t_lite.models.transformer import TransformerHParams
+from t2t_lite.registry import HPARAMS
+
+
+@HPARAMS.register("transformer_base")
+def transformer_base() -> TransformerHParams:
+    """Tensor2Tensor's base: pre-norm, 6 layers of 512, 8 heads."""
+    return TransformerHParams()
+
+
+@HPARAMS.register("transformer_big")
+def transformer_big() -> TransformerHParams:
+    """Tensor2Tensor's big: 6 layers of 1024, 16 heads, dropout 0.3."""
+    return dataclasses.replace(
+        transformer_base(),
+        hidden_size=1024,
+        filter_size=4096,
+        num_heads=16,
+        layer_prepostprocess_dropout=0.3,
+        batch_size=2048,
+    )
+
+
+@HPARAMS.register("transformer_base_single_gpu")
+def transformer_base_single_gpu() -> TransformerHParams:
+    """Tensor2Tensor's base for one device: 1024 tokens, longer warm-up."""
+    return dataclasses.replace(
+        transformer_base(),
+        batch_size=1024,
+        learning_rate_schedule="constant*linear_warmup*rsqrt_decay",
+        learning_rate_constant=0.1,
+        learning_rate_warmup_steps=16000,
+    )
+
+
+@HPARAMS.register("transformer_big_single_gpu")
+def transformer_big_single_gpu() -> TransformerHParams:
+    """Tensor2Tensor's big for one device: dropout 0.1, longer warm-up."""
+    return dataclasses.replace(
+        transformer_big(),
+        layer_prepostprocess_dropout=0.1,
+        learning_rate_warmup_steps=16000,
+    )
+
+
+@HPARAMS.register("transformer_small")
+def transformer_small() -> TransformerHParams:
+    """Tensor2Tensor's small: 2 layers of 256, 4 heads."""
+    return dataclasses.replace(
+        transformer_base(),
+        hidden_size=256,
+        filter_size=1024,
+        num_heads=4,
+        num_hidden_layers=2,
+    )
+
+
+@HPARAMS.register("transformer_tiny")
+def transformer_tiny() -> TransformerHParams:
+    """Tensor2Tensor's tiny: 2 layers of 128, 4 heads."""
+    return dataclasses.replace(
+        transformer_base(),
+        hidden_size=128,
+        filter_size=512,
+        num_heads=4,
+        num_hidden_layers=2,
+    )
+
+
+@HPARAMS.register("transformer_base_paper")
+def transformer_base_paper() -> TransformerHParams:
+    """The paper's base: post-norm, residual dropout alone, warm-up 4000."""
+    return dataclasses.replace(
+        transformer_base(),
+        norm="post",
+        position="sinusoid_paper",
+        attention_dropout=0.0,
+        relu_dropout=0.0,
+        adam_beta2=0.98,
+        batch_size=25000,
+        learning_rate_constant=1.0,
+        learning_rate_warmup_steps=4000,
+    )
+
+
+@HPARAMS.register("transformer_big_paper")
+def transformer_big_paper() -> TransformerHParams:
+    """The paper's big: post-norm, 6 layers of 1024, dropout 0.3."""
+    return dataclasses.replace(
+        transformer_base_paper(),
+        hidden_size=1024,
+        filter_size=4096,
+        num_heads=16,
+        layer_prepostprocess_dropout=0.3,
+    )
+
+
+@HPARAMS.register("transformer_multi30k")
+def transformer_multi30k() -> TransformerHParams:
+    """For corpora of some 30,000 pairs: 4 layers of 128, cosine schedule."""
+    return dataclasses.replace(
+        transformer_tiny(),
+        num_hidden_layers=4,
+        layer_prepostprocess_dropout=0.2,
+        adam_beta2=0.98,
+        batch_size=2560,
+        learning_rate_schedule="constant*linear_warmup*single_cycle_cos_decay",
+        learning_rate_constant=0.0025,
+        learning_rate_warmup_steps=800,
+    )

@@ -1,0 +1,42 @@
+"""A run of a few updates that the tests of the engine share."""
+
+import pytest
+
+from t2t_lite import problems
+from t2t_lite.trainer.finishing import finish
+from t2t_lite.trainer.setup import Setup, TrainingOptions
+from t2t_lite.trainer.training import Training
+from tests.models_for_tests import tiny_hparams
+
+DATA = {"train_examples": 400, "eval_examples": 20}
+
+
+def make_setup(folder, hparams=None, problem=None, **options):
+    """Returns the setup of a small run in `folder`/run."""
+    values = {
+        "output_dir": str(folder / "run"),
+        "data_dir": str(folder / "data"),
+        "train_steps": 4,
+        "eval_interval": 2,
+        "log_interval": 1,
+        "eval_decode_examples": 4,
+        "decode_hparams": "beam_size=2,extra_length=4",
+        "xla": "off",
+    }
+    problem = problem or problems.create(
+        "algorithmic_reverse", DATA, values["data_dir"]
+    )
+    hparams = hparams or tiny_hparams(layer_prepostprocess_dropout=0.1)
+    return Setup(
+        problem, "transformer", hparams, TrainingOptions(**(values | options))
+    )
+
+
+@pytest.fixture(scope="session")
+def finished_run(tmp_path_factory):
+    """The folder of a finished, exported run."""
+    folder = tmp_path_factory.mktemp("finished")
+    setup = make_setup(folder)
+    finish(setup, Training(setup).run().step)
+    setup.report.close()
+    return folder / "run"

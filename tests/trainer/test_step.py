@@ -1,0 +1,131 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from t2t_lite.trainer.step import TrainStep
+from tests.models_for_tests import random_batch, tiny_hparams, tiny_model
+
+
+def _train(
+    batches,
+    steps=2,
+    strategy=None,
+    xla=False,
+    dropout=0.0,
+    seed=1,
+    loss_scaling=False,
+    dtype="float32",
+    **changes,
+):
+    """Returns (weights after `steps` updates on the same batches, sums)."""
+    hparams = tiny_hparams(layer_prepostprocess_dropout=dropout, **changes)
+    strategy = strategy or tf.distribute.get_strategy()
+    with strategy.scope():
+        model = tiny_model(hparams, dtype=dtype)
+    step = TrainStep(
+        model, hparams, strategy, xla=xla, seed=seed, loss_scaling=loss_scaling
+    )
+    for number in range(1, steps + 1):
+        sums = step.update(batches, number, 0.01)
+    weights = [v.numpy() for v in model.trainable_variables]
+    return weights, {k: float(v) for k, v in sums.items()}, step
+
+
+def _assert_same(first, second, **tolerance):
+    for a, b in zip(first, second, strict=True):
+        np.testing.assert_allclose(a, b, **tolerance)
+
+
+def _halves(batch):
+    return [
+        {k: v[:4] for k, v in batch.items()},
+        {k: v[4:] for k, v in batch.items()},
+    ]
+
+
+def test_accumulated_equals_the_whole_batch():
+    batch = random_batch(8, 7)
+    whole, sums, _ = _train([batch])
+    parts, part_sums, _ = _train(_halves(batch))
+    _assert_same(whole, parts, rtol=1e-4, atol=1e-5)
+    for name in ("loss", "tokens", "gradient_norm"):
+        assert part_sums[name] == pytest.approx(sums[name], rel=1e-4)
+
+
+def test_mirrored_equals_one_device():
+    batch = random_batch(8, 7)
+    one, sums, _ = _train([batch])
+    strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+    two, two_sums, _ = _train([batch], strategy=strategy)
+    _assert_same(one, two, rtol=1e-4, atol=1e-5)
+    assert two_sums["loss"] == pytest.approx(sums["loss"], rel=1e-4)
+    accumulated, _, _ = _train(_halves(batch), strategy=strategy)
+    _assert_same(one, accumulated, rtol=1e-4, atol=1e-5)
+
+
+def test_xla_equals_the_graph():
+    batch = random_batch(4, 6)
+    graph, _, _ = _train([batch], dropout=0.3)
+    compiled, _, _ = _train([batch], dropout=0.3, xla=True)
+    _assert_same(graph, compiled, rtol=1e-3, atol=1e-4)
+
+
+def test_dropout_is_a_function_of_seed_and_step():
+    batch = random_batch(4, 6)
+    first, _, _ = _train([batch], dropout=0.3)
+    again, _, _ = _train([batch], dropout=0.3)
+    other, _, _ = _train([batch], dropout=0.3, seed=2)
+    _assert_same(first, again, rtol=0, atol=0)
+    assert any(
+        np.abs(a - b).max() > 1e-4 for a, b in zip(first, other, strict=True)
+    )
+
+
+def test_sums_count_target_tokens():
+    batch = random_batch(4, 6)
+    _, sums, _ = _train([batch], steps=1)
+    assert sums["tokens"] == np.sum(batch["targets"] != 0)
+    assert 0 <= sums["correct"] <= sums["tokens"]
+    assert sums["loss"] > 0
+
+
+def test_loss_scale_halves_and_skips_on_overflow():
+    batch = random_batch(4, 6)
+    weights, sums, step = _train(
+        [batch], dtype="mixed_float16", loss_scaling=True
+    )
+    assert np.isfinite(sums["loss"])
+    assert 2.0**8 <= float(step.slots["loss/scale"]) <= 2.0**15
+    step.slots["loss/scale"].assign(2.0**120)
+    step.update([batch], 3, 0.01)
+    assert float(step.slots["loss/scale"]) == 2.0**119
+    for before, after in zip(weights, step.parameters, strict=True):
+        np.testing.assert_array_equal(before, after.numpy())
+
+
+def test_step_lowers_for_gpu_without_one():
+    """The pure functions become one XLA module each for the GPU platform."""
+    hparams = tiny_hparams(layer_prepostprocess_dropout=0.1)
+    model = tiny_model(hparams)
+    step = TrainStep(
+        model, hparams, tf.distribute.get_strategy(), xla=True, seed=1
+    )
+    batch = {k: tf.constant(v) for k, v in random_batch(4, 6).items()}
+    parameters = [tf.constant(p) for p in step.parameters]
+    slots = {k: tf.constant(v) for k, v in step.slots.items()}
+    others = [tf.constant(v.value) for v in model.non_trainable_variables]
+    text = tf.function(
+        step.pure_gradients, jit_compile=True
+    ).experimental_get_compiler_ir(
+        parameters, others, batch, tf.constant([1, 2]), tf.constant(1.0)
+    )(stage="hlo", platform_name="GPU")
+    assert text.startswith("HloModule")
+    for word in ("infeed", "outfeed", "send-to-host"):
+        assert word not in text
+    gradients = [tf.zeros_like(p) for p in parameters]
+    text = tf.function(
+        step.pure_update, jit_compile=True
+    ).experimental_get_compiler_ir(
+        parameters, slots, gradients, tf.constant(9.0), tf.constant([1.0, 0.1])
+    )(stage="hlo", platform_name="GPU")
+    assert text.startswith("HloModule")

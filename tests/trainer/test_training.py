@@ -1,0 +1,156 @@
+import json
+import os
+import shutil
+
+import numpy as np
+import pytest
+
+from t2t_lite import problems
+from t2t_lite.errors import UserError
+from t2t_lite.trainer import checkpoints
+from t2t_lite.trainer.run_folder import RunFolder
+from t2t_lite.trainer.training import (
+    NonFiniteLossError,
+    Training,
+)
+from tests.models_for_tests import tiny_hparams
+from tests.trainer.conftest import DATA, make_setup
+
+
+def _tensors(folder, step):
+    root = str(folder / "run" / "checkpoints")
+    return checkpoints.read(checkpoints.path(root, step))[0]
+
+
+def _metrics(folder):
+    with open(folder / "run" / "metrics.jsonl") as file:
+        rows = [json.loads(line) for line in file]
+    for row in rows:
+        row.pop("tokens_per_second", None)
+    return rows
+
+
+def test_resume_is_exact(tmp_path):
+    """Weights, slots and losses equal the undisturbed run's bit for bit."""
+    hparams = tiny_hparams(layer_prepostprocess_dropout=0.3, accumulate_steps=2)
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    Training(make_setup(whole, hparams)).run()
+    Training(make_setup(parts, hparams, train_steps=2)).run()
+    assert Training(make_setup(parts, hparams)).run().step == 4
+    first, second = _tensors(whole, 4), _tensors(parts, 4)
+    assert first.keys() == second.keys()
+    for name, value in first.items():
+        np.testing.assert_array_equal(value, second[name], err_msg=name)
+    assert _metrics(whole) == _metrics(parts)
+
+
+def test_damaged_newest_checkpoint_is_skipped(tmp_path, capsys):
+    Training(make_setup(tmp_path, train_steps=4)).run()
+    expected = _tensors(tmp_path, 4)
+    root = tmp_path / "run" / "checkpoints"
+    data = root / "step-00000004" / "tensors.data-00000-of-00001"
+    os.truncate(data, 100)
+    Training(make_setup(tmp_path)).run()
+    assert "step-00000004 is damaged" in capsys.readouterr().out
+    for name, value in _tensors(tmp_path, 4).items():
+        np.testing.assert_array_equal(value, expected[name], err_msg=name)
+
+
+def test_non_finite_loss_stops_and_names_the_batch(tmp_path):
+    setup = make_setup(
+        tmp_path,
+        tiny_hparams(learning_rate_constant=1e30),
+        train_steps=6,
+    )
+    with pytest.raises(
+        NonFiniteLossError,
+        match=r"not finite at step [2-6]; last good checkpoint: .*"
+        r"training example ids of that batch: \d+",
+    ):
+        Training(setup).run()
+
+
+def test_early_stopping_stops(tmp_path):
+    setup = make_setup(
+        tmp_path,
+        train_steps=50,
+        eval_interval=1,
+        early_stopping_metric="accuracy",
+        early_stopping_patience=2,
+        early_stopping_min_delta=1.0,
+    )
+    progress = Training(setup).run()
+    assert progress.step == 3
+    assert progress.stopped.startswith("early stop at step 3: accuracy")
+
+
+def test_unknown_stopping_metric_is_refused(tmp_path):
+    setup = make_setup(
+        tmp_path, eval_interval=1, early_stopping_metric="acuracy"
+    )
+    with pytest.raises(UserError, match=r"not measured .*'accuracy'"):
+        Training(setup).run()
+
+
+def test_packed_training_runs(tmp_path):
+    setup = make_setup(
+        tmp_path, tiny_hparams(pack=True, batch_size=128), train_steps=2
+    )
+    assert Training(setup).run().step == 2
+    assert setup.batches.batch(0)["inputs_segments"].max() > 1
+
+
+def test_another_runs_folder_is_refused(tmp_path):
+    make_setup(tmp_path)
+    with pytest.raises(UserError, match="run with filter_size=32, asked is 64"):
+        make_setup(
+            tmp_path,
+            tiny_hparams(layer_prepostprocess_dropout=0.1, filter_size=64),
+        )
+    other = problems.create("algorithmic_sort", DATA, str(tmp_path / "data"))
+    with pytest.raises(UserError, match="problem='algorithmic_reverse'"):
+        make_setup(tmp_path, problem=other)
+    foreign = tmp_path / "foreign"
+    foreign.mkdir()
+    (foreign / "thesis.txt").write_text("mine")
+    with pytest.raises(UserError, match=r"not empty \('thesis.txt'\)"):
+        make_setup(tmp_path, output_dir=str(foreign))
+    assert os.listdir(foreign) == ["thesis.txt"]
+
+
+def test_finished_run_holds_what_later_commands_need(finished_run):
+    names = set(os.listdir(finished_run))
+    assert {
+        "hparams.json",
+        "vocab.bytes.json",
+        "checkpoints",
+        "metrics.jsonl",
+        "results.json",
+        "train.log",
+        "tensorboard",
+        "export",
+    } <= names
+    results = json.loads((finished_run / "results.json").read_text())
+    assert results["step"] == 4
+    assert "exact_match" in results["test"]
+    assert os.listdir(finished_run / "export") == ["1"]
+    described = RunFolder(str(finished_run)).describe()
+    assert described.problem == "algorithmic_reverse"
+    assert described.hparams == tiny_hparams(layer_prepostprocess_dropout=0.1)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("{", "is damaged"),
+        ("{}", "is damaged"),
+        ('{"format": 99}', "format 99"),
+    ],
+)
+def test_damaged_description_is_named(finished_run, tmp_path, content, message):
+    copy = tmp_path / "copy"
+    copy.mkdir()
+    shutil.copy(finished_run / "vocab.bytes.json", copy)
+    (copy / "hparams.json").write_text(content)
+    with pytest.raises(UserError, match=message):
+        RunFolder(str(copy)).describe()
