@@ -40,7 +40,7 @@ class ByteGraphTokenizer(tf.Module):
     def tokenize(self, texts):
         """string `(batch,)` to RaggedTensor int32 `(batch, None)`, no EOS."""
         pieces = tf.strings.bytes_split(texts)
-        values = tf.io.decode_raw(pieces.values, tf.uint8)[:, 0]
+        values = tf.reshape(tf.io.decode_raw(pieces.values, tf.uint8), [-1])
         return pieces.with_values(tf.cast(values, tf.int32) + NUM_SPECIAL_IDS)
 
     def detokenize(self, ids):

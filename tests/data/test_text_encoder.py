@@ -4,6 +4,7 @@ import sys
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from t2t_lite.data import (
     EOS_ID,
@@ -90,6 +91,12 @@ def test_graph_form_gives_the_same_ids_and_texts(encoder):
     padded = tf.pad(rows.to_tensor(), [[0, 0], [0, 2]])
     texts = tf.function(tokenizer.detokenize)(tf.cast(padded, tf.int32))
     assert [text.decode() for text in texts.numpy()] == TEXTS
+
+
+def test_graph_form_takes_a_batch_of_empty_texts(encoder):
+    tokenizer = encoder.graph_tokenizer()
+    rows = tokenizer.tokenize(tf.constant(["", ""])).to_list()
+    assert rows == [[], []]
 
 
 def test_graph_form_decodes_any_ids_like_python(encoder):

@@ -22,18 +22,6 @@ class TranslateUpper(Problem):
 
     def examples(self, split):
         self.check_split(split)
-        words = [
-            "nil",
-            "one",
-            "two",
-            "three",
-            "four",
-            "five",
-            "six",
-            "seven",
-            "eight",
-            "nine",
-        ]
         for number in range(*RANGES[split]):
             text = " ".join(WORDS[int(digit)] for digit in str(number))
             yield {"inputs": text, "targets": text.upper()}

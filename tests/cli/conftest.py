@@ -1,0 +1,29 @@
+"""Runs a command in this process, as a shell would."""
+
+import sys
+
+import pytest
+from absl import flags
+
+from t2t_lite.trainer.cli import command
+
+
+@pytest.fixture
+def run_command(monkeypatch, capsys):
+    """Calls a command module; returns (exit status, stdout, stderr)."""
+
+    def run(module, function, *arguments):
+        values = flags.FlagValues()
+        module._define(values)
+        monkeypatch.setattr(sys, "argv", [module.__name__, *arguments])
+        with pytest.raises(SystemExit) as stop:
+            command.run(
+                getattr(module, function),
+                values,
+                module.DESCRIPTION,
+                module.EXAMPLES,
+            )
+        printed = capsys.readouterr()
+        return stop.value.code, printed.out, printed.err
+
+    return run
