@@ -289,7 +289,7 @@ def test_base_trains_on_wmt_from_a_tfds_folder(run_command, inside):
         "--problem=translate_ende",
         "--model=transformer_base",
         f"--tfds_data_dir={inside / 'tfds'}",
-        "--hparams=vocab_size=200,batch_size=128,max_shapes=1",
+        "--hparams=vocab_size=300,batch_size=128,max_shapes=1",
         "--train_steps=1",
         "--eval_decode_examples=2",
         "--decode_hparams=beam_size=1,extra_length=2",
