@@ -51,8 +51,11 @@ class AlgorithmicProblem(Problem):
         "vocab_size": 259,
         "max_length": 64,
         "batch_size": 2048,
-        "train_steps": 500,
-        "eval_interval": 250,
+        "learning_rate_constant": 1.0,
+        "learning_rate_warmup_steps": 200,
+        "train_steps": 600,
+        "eval_interval": 200,
+        "eval_decode_examples": 100,
     }
     option_schema = (_SEED, _TRAIN_EXAMPLES, _EVAL_EXAMPLES)
 

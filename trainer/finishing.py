@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from t2t_lite.trainer import checkpoints, evaluation, exporting, inference
+from t2t_lite.trainer.plotting import plot_curves
 from t2t_lite.trainer.run_folder import write_atomically
 from t2t_lite.trainer.setup import Setup
 
@@ -43,6 +44,10 @@ def finish(setup: Setup, step: int) -> dict[str, Any]:
         {"step": step, "chosen": name},
     )
     results: dict[str, Any] = {
+        "problem": setup.problem.name,
+        "model": setup.model_name,
+        "data_hash": setup.data.data_hash,
+        "seed": setup.options.seed,
         "step": step,
         "weights": name,
         "validation": scores,
@@ -51,13 +56,34 @@ def finish(setup: Setup, step: int) -> dict[str, Any]:
         results["test"] = _test(setup, predictor, step)
     _show_samples(setup, predictor)
     if setup.options.export:
-        results["export"] = _export(setup, predictor)
+        folder = _export(setup, predictor)
+        results["export"] = os.path.relpath(folder, run.path)
     write_atomically(
         run.file("results.json"),
         json.dumps(results, indent=2, ensure_ascii=False),
     )
+    plot_curves(run, setup.problem.main_metric)
     _say_how_to_go_on(setup, results)
     return results
+
+
+def finished_results(setup: Setup, step: int) -> dict[str, Any] | None:
+    """Returns `results.json` if the run was ended at `step`, else None."""
+    path = setup.run.file("results.json")
+    if not os.path.exists(path):
+        return None
+    with open(path, encoding="utf-8") as file:
+        results = json.load(file)
+    return results if results.get("step") == step else None
+
+
+def show_finished(setup: Setup, results: dict[str, Any]) -> None:
+    """Prints the results of a run that is over."""
+    for split in ("validation", "test"):
+        for key, value in results.get(split, {}).items():
+            if isinstance(value, float):
+                setup.report.line(f"{split} {key} {value:.2f}")
+    _say_how_to_go_on(setup, results)
 
 
 def _candidates(setup: Setup, step: int) -> list[tuple[str, str]]:
@@ -140,10 +166,12 @@ def _say_how_to_go_on(setup: Setup, results: dict[str, Any]) -> None:
     path = os.path.relpath(setup.run.path)
     lines = []
     if "export" in results:
-        lines.append(f"SavedModel: {os.path.relpath(results['export'])}")
+        lines.append(f"SavedModel: {os.path.join(path, results['export'])}")
     lines += [
-        f"translate: t2t_lite_decoder --output_dir={path} --decode_interactive",
-        f'Python:    t2t_lite.load("{path}")(["A sentence."])',
+        f"curves:     {os.path.join(path, 'curves.png')}",
+        "translate:  t2t_lite_decoder --decode_interactive "
+        f"--output_dir={path}",
+        f'Python:     t2t_lite.load("{path}")(["A sentence."])',
     ]
     setup.report.line()
     for line in lines:

@@ -55,7 +55,8 @@ def prepare(
 
     Args:
         problem: has `name`, `data_key`, `options`, `splits`, `source(split)`,
-            `examples(split)` and `encode_batch(examples, encoder)`.
+            `source_is_local()`, `examples(split)` and
+            `encode_batch(examples, encoder)`.
         vocab_kind: "unigram", "bpe" or "byte".
         vocab_size: int, number of ids wanted; "byte" ignores it.
         data_dir: str, the folder of prepared folders; made if missing.
@@ -98,15 +99,14 @@ def _fill(preparation: _Preparation) -> None:
 
 
 def _open_matching(folder, problem, asked, num_shards, log):
-    """Returns the complete folder after comparing it with the request."""
+    """Returns the complete folder after comparing it with the request.
+
+    A source that would have to be downloaded is not compared.
+    """
     there = manifests.read(folder)
     manifests.check_matches(folder, there, asked)
-    try:
-        source = manifests.sources(problem)
-    except (UserError, OSError) as error:
-        log(f"using {folder} without a look at its source: {error}")
-    else:
-        manifests.check_matches(folder, there, {"source": source})
+    if problem.source_is_local():
+        _compare_source(folder, problem, there, log)
     if num_shards is not None:
         manifests.check_matches(
             folder,
@@ -114,6 +114,15 @@ def _open_matching(folder, problem, asked, num_shards, log):
             {"num_shards": num_shards},
         )
     return records.open_prepared(folder)
+
+
+def _compare_source(folder, problem, there, log):
+    try:
+        source = manifests.sources(problem)
+    except (UserError, OSError) as error:
+        log(f"using {folder} without a look at its source: {error}")
+    else:
+        manifests.check_matches(folder, there, {"source": source})
 
 
 class _Preparation:

@@ -32,6 +32,9 @@ class FakeProblem:
         self.data_key = data_key
         self.offline = False
 
+    def source_is_local(self):
+        return True
+
     def source(self, split):
         if self.offline:
             raise UserError("the source is away")

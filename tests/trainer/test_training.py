@@ -1,6 +1,7 @@
 import json
 import os
 import shutil
+import signal
 
 import numpy as np
 import pytest
@@ -8,8 +9,10 @@ import pytest
 from t2t_lite import problems
 from t2t_lite.errors import UserError
 from t2t_lite.trainer import checkpoints
+from t2t_lite.trainer.finishing import finished_results
 from t2t_lite.trainer.run_folder import RunFolder
 from t2t_lite.trainer.training import (
+    Interrupted,
     NonFiniteLossError,
     Training,
 )
@@ -70,6 +73,37 @@ def test_non_finite_loss_stops_and_names_the_batch(tmp_path):
         Training(setup).run()
 
 
+def test_ctrl_c_saves_and_the_rest_is_exact(tmp_path, monkeypatch):
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    Training(make_setup(whole)).run()
+    setup = make_setup(parts)
+    update = setup.step.update
+
+    def interrupted_update(batches, step, rate):
+        if step == 3:
+            signal.raise_signal(signal.SIGINT)
+        return update(batches, step, rate)
+
+    monkeypatch.setattr(setup.step, "update", interrupted_update)
+    handler = signal.getsignal(signal.SIGINT)
+    with pytest.raises(Interrupted, match="SIGINT at step 3: saved") as stop:
+        Training(setup).run()
+    assert stop.value.signal == signal.SIGINT
+    assert signal.getsignal(signal.SIGINT) is handler
+    Training(make_setup(parts)).run()
+    first, second = _tensors(whole, 4), _tensors(parts, 4)
+    for name, value in first.items():
+        np.testing.assert_array_equal(value, second[name], err_msg=name)
+
+
+def test_finished_run_is_not_finished_twice(tmp_path):
+    setup = make_setup(tmp_path, train_steps=2)
+    assert finished_results(setup, 2) is None
+    (tmp_path / "run" / "results.json").write_text('{"step": 2}')
+    assert finished_results(setup, 2) == {"step": 2}
+    assert finished_results(setup, 4) is None
+
+
 def test_early_stopping_stops(tmp_path):
     setup = make_setup(
         tmp_path,
@@ -128,6 +162,7 @@ def test_finished_run_holds_what_later_commands_need(finished_run):
         "results.json",
         "train.log",
         "tensorboard",
+        "curves.png",
         "export",
     } <= names
     results = json.loads((finished_run / "results.json").read_text())

@@ -8,6 +8,7 @@ from typing import Any
 from absl import flags
 
 from t2t_lite.errors import UserError
+from t2t_lite.trainer.cli import command
 
 DATA_DIR = "t2t_data"
 RUNS_DIR = "t2t_runs"
@@ -40,8 +41,11 @@ def define_problem_flags(values: flags.FlagValues) -> None:
         "Options of a problem of your own: name=value,name=value.",
         flag_values=values,
     )
-    for option in problems.all_options():
-        flags.DEFINE_string(option.name, None, option.help, flag_values=values)
+    with command.group(values, "Options of single problems"):
+        for option in problems.all_options():
+            flags.DEFINE_string(
+                option.name, None, option.help, flag_values=values
+            )
 
 
 def problem_from_flags(values: flags.FlagValues) -> Any:

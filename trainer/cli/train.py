@@ -151,7 +151,11 @@ def _training_options(values: flags.FlagValues, problem: Any) -> Any:
 
 def train(values: flags.FlagValues) -> int:
     """Runs the command; returns its exit status."""
-    from t2t_lite.trainer.finishing import finish
+    from t2t_lite.trainer.finishing import (
+        finish,
+        finished_results,
+        show_finished,
+    )
     from t2t_lite.trainer.memory import keep_freed_memory
     from t2t_lite.trainer.setup import Setup
     from t2t_lite.trainer.training import Interrupted, Training
@@ -166,7 +170,11 @@ def train(values: flags.FlagValues) -> int:
     setup = Setup(problem, name, hparams, _training_options(values, problem))
     try:
         progress = Training(setup).run()
-        finish(setup, progress.step)
+        results = finished_results(setup, progress.step)
+        if results is None:
+            finish(setup, progress.step)
+        else:
+            show_finished(setup, results)
     except Interrupted as stop:
         setup.report.line(str(stop))
         return 128 + stop.signal
