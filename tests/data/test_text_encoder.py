@@ -4,7 +4,6 @@ import sys
 
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from t2t_lite.data import (
     EOS_ID,
@@ -94,6 +93,8 @@ def test_graph_form_gives_the_same_ids_and_texts(encoder):
 
 
 def test_graph_form_takes_a_batch_of_empty_texts(encoder):
+    import tensorflow as tf
+
     tokenizer = encoder.graph_tokenizer()
     rows = tokenizer.tokenize(tf.constant(["", ""])).to_list()
     assert rows == [[], []]
