@@ -1,4 +1,4 @@
-"""Problems of digits that are generated, and learned in seconds.
+"""Problems of digits that are generated, and learned in minutes.
 
 What they are for: a first run that shows whether everything works, and tests
 of the engine with a known right answer.
@@ -121,7 +121,7 @@ class DigitSequences(AlgorithmicProblem):
 
 
 @PROBLEMS.register(
-    "algorithmic_identity", "copy a sequence of digits; learned in seconds"
+    "algorithmic_identity", "copy a sequence of digits; learned in minutes"
 )
 class Identity(DigitSequences):
     """`31415` to `31415`."""
@@ -133,7 +133,7 @@ class Identity(DigitSequences):
 
 
 @PROBLEMS.register(
-    "algorithmic_reverse", "reverse a sequence of digits; learned in seconds"
+    "algorithmic_reverse", "reverse a sequence of digits; learned in minutes"
 )
 class Reverse(DigitSequences):
     """`31415` to `51413`."""
@@ -145,7 +145,7 @@ class Reverse(DigitSequences):
 
 
 @PROBLEMS.register(
-    "algorithmic_sort", "sort a sequence of digits; learned in seconds"
+    "algorithmic_sort", "sort a sequence of digits; learned in minutes"
 )
 class Sort(DigitSequences):
     """`31415` to `11345`."""
