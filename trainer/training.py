@@ -278,8 +278,12 @@ class Training:
         setup.restore(tensors, folder)
         del state["tensors"]
         self._progress = Progress(**state)
-        if self._progress.step < self._options.train_steps:
-            self._progress.stopped = ""
+        patience = self._options.early_stopping_patience
+        if (
+            self._options.early_stopping_metric is None
+            or self._progress.stopping_bad < patience
+        ):
+            self._progress.stopped = ""  # the rule that stopped it is gone
         self._last_saved = folder
         self._report.line(f"resumed from {folder}: step {self._progress.step}")
 

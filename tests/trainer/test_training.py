@@ -104,18 +104,22 @@ def test_finished_run_is_not_finished_twice(tmp_path):
     assert finished_results(setup, 4) is None
 
 
-def test_early_stopping_stops(tmp_path):
-    setup = make_setup(
-        tmp_path,
-        train_steps=50,
-        eval_interval=1,
-        early_stopping_metric="accuracy",
-        early_stopping_patience=2,
-        early_stopping_min_delta=1.0,
-    )
+def test_early_stopping_stops_and_stays_stopped(tmp_path, capsys):
+    options = {
+        "train_steps": 5,
+        "eval_interval": 1,
+        "early_stopping_metric": "accuracy",
+        "early_stopping_min_delta": 1.0,
+    }
+    setup = make_setup(tmp_path, early_stopping_patience=2, **options)
     progress = Training(setup).run()
     assert progress.step == 3
     assert progress.stopped.startswith("early stop at step 3: accuracy")
+    again = make_setup(tmp_path, early_stopping_patience=2, **options)
+    assert Training(again).run().step == 3
+    assert "nothing left to train: early stop" in capsys.readouterr().out
+    patient = make_setup(tmp_path, early_stopping_patience=9, **options)
+    assert Training(patient).run().step == 5
 
 
 def test_unknown_stopping_metric_is_refused(tmp_path):
