@@ -80,6 +80,28 @@ sys.stdout.buffer.write(b"\\x00".join(out["outputs"].numpy()))
     assert texts == expected
 
 
+def test_saved_model_cli_runs_it(finished_run):
+    program = (
+        "import sys, tensorflow_text\n"
+        "from tensorflow.python.tools import saved_model_cli\n"
+        "saved_model_cli.main()"
+    )
+    found = subprocess.run(
+        [
+            *(sys.executable, "-c", program, "run", "--tag_set=serve"),
+            f"--dir={finished_run / 'export' / '1'}",
+            "--signature_def=serving_default",
+            "--input_exprs=inputs=['', '']",
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd="/",
+    )
+    assert "Result for output key outputs:\n[b'' b'']" in found.stdout
+    assert "Result for output key scores:\n[0. 0.]" in found.stdout
+
+
 def test_saved_model_runs_through_the_c_api(finished_run, expected):
     found = capi.run(str(finished_run / "export" / "1"), SENTENCES)
     texts = [
