@@ -52,6 +52,12 @@ def _define(values: flags.FlagValues) -> None:
         "Validation examples decoded while training. Default: the problem's "
         "own, or all.",
     )
+    _define_course(values, string, integer)
+    _define_device(values)
+
+
+def _define_course(values: flags.FlagValues, string, integer) -> None:
+    """Defines what is printed, kept and exported, and when a run stops."""
     integer("log_interval", 100, "Updates between progress lines.")
     integer("show_samples", 2, "Decoded examples shown at each evaluation.")
     integer("keep_last", 5, "Newest checkpoints kept.")
@@ -71,6 +77,27 @@ def _define(values: flags.FlagValues) -> None:
         flag_values=values,
     )
     integer("seed", 1, "Of initial weights, data order and dropout.")
+    string(
+        "decode_hparams",
+        "",
+        'Search of evaluation and export, e.g. "beam_size=4,alpha=0.6".',
+    )
+    flags.DEFINE_bool(
+        "export",
+        True,
+        "Write a SavedModel at the end.",
+        flag_values=values,
+    )
+    flags.DEFINE_bool(
+        "registry_help",
+        False,
+        "List problems, models and hparams sets, and exit.",
+        flag_values=values,
+    )
+
+
+def _define_device(values: flags.FlagValues) -> None:
+    """Defines what the run computes on, and how."""
     flags.DEFINE_enum(
         "mixed_precision",
         "auto",
@@ -90,23 +117,6 @@ def _define(values: flags.FlagValues) -> None:
         "auto",
         ["auto", "one_device", "mirrored", "multi_worker", "tpu"],
         "How to spread the work.",
-        flag_values=values,
-    )
-    string(
-        "decode_hparams",
-        "",
-        'Search of evaluation and export, e.g. "beam_size=4,alpha=0.6".',
-    )
-    flags.DEFINE_bool(
-        "export",
-        True,
-        "Write a SavedModel at the end.",
-        flag_values=values,
-    )
-    flags.DEFINE_bool(
-        "registry_help",
-        False,
-        "List problems, models and hparams sets, and exit.",
         flag_values=values,
     )
 
