@@ -53,8 +53,8 @@ class Multi30kProblem(Problem):
         "vocab_size": 4000,
         "max_length": 100,
         "max_shapes": 12,
-        "train_steps": 4500,
-        "eval_interval": 750,
+        "train_steps": 3600,
+        "eval_interval": 600,
         "eval_decode_examples": 200,
     }
     option_schema = (

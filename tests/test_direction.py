@@ -21,6 +21,7 @@ ABOVE = {
 # `load` in t2t_lite/__init__.py is the library's one door to the engine.
 DOORS = {("t2t_lite/__init__.py", "t2t_lite.trainer.inference")}
 MAX_LINES = 400
+MAX_FUNCTION_LINES = 60
 FOLDERS = ("t2t_lite", "problems", "trainer", "tests", "benchmarks", "docs")
 
 
@@ -118,6 +119,27 @@ def test_file(path):
     assert len(source.splitlines()) <= MAX_LINES
     if room_of(path) is not None and room_of(path) != "trainer/cli":
         assert not uses_absl_flags(source), "flags live in trainer/cli"
+
+
+def long_functions(source):
+    """Names of functions over the limit, their docstrings not counted."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.FunctionDef):
+            lines = node.end_lineno - node.lineno + 1
+            if text := ast.get_docstring(node, clean=False):
+                lines -= text.count("\n") + 1
+            if lines > MAX_FUNCTION_LINES:
+                yield node.name
+
+
+@pytest.mark.parametrize("path", python_files(), ids=str)
+def test_functions_are_short(path):
+    assert not list(long_functions((ROOT / path).read_text()))
+
+
+def test_a_long_function_is_found():
+    source = "def f():\n" + "    x = 1\n" * MAX_FUNCTION_LINES
+    assert list(long_functions(source)) == ["f"]
 
 
 def test_rooms_are_relative_links():

@@ -10,6 +10,7 @@ import numpy as np
 
 from t2t_lite.trainer import checkpoints, evaluation, exporting, inference
 from t2t_lite.trainer.plotting import plot_curves
+from t2t_lite.trainer.provenance import provenance
 from t2t_lite.trainer.run_folder import write_atomically
 from t2t_lite.trainer.setup import Setup
 
@@ -58,6 +59,7 @@ def finish(setup: Setup, step: int) -> dict[str, Any]:
     if setup.options.export:
         folder = _export(setup, predictor)
         results["export"] = os.path.relpath(folder, run.path)
+    results["made_by"] = provenance()
     write_atomically(
         run.file("results.json"),
         json.dumps(results, indent=2, ensure_ascii=False),

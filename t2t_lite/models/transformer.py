@@ -138,42 +138,50 @@ class Transformer(keras.Model):
         name: str = "transformer",
     ):
         super().__init__(dtype=dtype, name=name)
-        policy = self.dtype_policy
-        h = self.hparams = hparams
+        self.hparams = hparams
         self.vocab_size = vocab_size
+        self._create_tables()
+        self.source_position = self._position("source_position")
+        self.target_position = (
+            self._position("target_position")
+            if hparams.position == "learned"
+            else self.source_position
+        )
+        self.dropout = layers.Dropout(
+            hparams.layer_prepostprocess_dropout, dtype=self.dtype_policy
+        )
+        self._create_stacks()
 
-        def table(name):
-            return layers.SharedEmbedding(
-                vocab_size,
-                h.hidden_size,
-                scale=h.embedding_scale,
-                dtype=policy,
-                name=name,
-            )
-
-        shared = h.shared_embedding
-        self.target_embedding = table(
+    def _create_tables(self) -> None:
+        """Creates the embedding tables; some names may share one."""
+        shared = self.hparams.shared_embedding
+        self.target_embedding = self._table(
             "embedding" if shared == "all" else "target_embedding"
         )
         self.source_embedding = (
             self.target_embedding
             if shared == "all"
-            else table("source_embedding")
+            else self._table("source_embedding")
         )
         self.softmax = (
-            table("softmax") if shared == "none" else self.target_embedding
+            self._table("softmax")
+            if shared == "none"
+            else self.target_embedding
         )
         if shared == "none":
             self.softmax.build()  # its lookup is never called
-        self.source_position = self._position("source_position")
-        self.target_position = (
-            self._position("target_position")
-            if h.position == "learned"
-            else self.source_position
+
+    def _table(self, name: str) -> layers.SharedEmbedding:
+        return layers.SharedEmbedding(
+            self.vocab_size,
+            self.hparams.hidden_size,
+            scale=self.hparams.embedding_scale,
+            dtype=self.dtype_policy,
+            name=name,
         )
-        self.dropout = layers.Dropout(
-            h.layer_prepostprocess_dropout, dtype=policy
-        )
+
+    def _create_stacks(self) -> None:
+        h, policy = self.hparams, self.dtype_policy
         config = layers.TransformerConfig(
             hidden_size=h.hidden_size,
             filter_size=h.filter_size,
