@@ -24,7 +24,7 @@ def main(values):
     assert "tensorflow" not in sys.modules
     for _ in range(values.lines):
         print("x" * 1000)
-command.run(main, FLAGS, "Prints lines.")
+command.run(main, FLAGS, "Prints lines.", tensorflow=False)
 """
 
 

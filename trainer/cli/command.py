@@ -27,6 +27,7 @@ from absl import flags
 
 from t2t_lite.errors import UserError, closest
 from t2t_lite.trainer.cli.flag_help import group, help_text
+from t2t_lite.trainer.cli.quiet import import_tensorflow
 
 __all__ = ["CommandError", "group", "run"]
 
@@ -65,6 +66,7 @@ def run(
     flag_values: flags.FlagValues,
     description: str,
     examples: Sequence[str] = (),
+    tensorflow: bool = True,
 ) -> None:
     """Parses `sys.argv`, calls `main(flag_values)`, and exits.
 
@@ -76,6 +78,7 @@ def run(
         flag_values: FlagValues, the command's own flags.
         description: str, a sentence or two for --help.
         examples: command lines for --help.
+        tensorflow: bool, import TensorFlow before `main`, without its noise.
     Raises:
         SystemExit: always, with the status that the module's text describes.
     """
@@ -87,6 +90,8 @@ def run(
             status = 0
         else:
             _parse(flag_values, sys.argv)
+            if tensorflow:
+                import_tensorflow()
             status = main(flag_values) or 0
         sys.stdout.flush()
         sys.exit(status)

@@ -190,7 +190,7 @@ _define(FLAGS)
 
 def main() -> None:
     """The console script."""
-    command.run(query, FLAGS, DESCRIPTION, EXAMPLES)
+    command.run(query, FLAGS, DESCRIPTION, EXAMPLES, tensorflow=False)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,37 @@
+"""Imports TensorFlow without the lines it prints on every machine."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+
+# TF_CPP_MIN_LOG_LEVEL does not reach these: they come before it is read.
+_KNOWN = (
+    b"All log messages before absl::InitializeLog() is called",
+    b"oneDNN custom operations are on",
+    b"Could not find cuda drivers on your machine",
+)
+
+
+def import_tensorflow() -> None:
+    """Imports TensorFlow; what it prints is shown but for known lines."""
+    if "tensorflow" in sys.modules:
+        return
+    sys.stderr.flush()
+    stderr = os.dup(2)
+    with tempfile.TemporaryFile() as printed:
+        os.dup2(printed.fileno(), 2)
+        try:
+            import tensorflow as tf
+
+            tf.config.list_physical_devices()  # looks for drivers
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)
+            printed.seek(0)
+            os.write(2, b"".join(filter(_is_news, printed)))
+
+
+def _is_news(line: bytes) -> bool:
+    return not any(known in line for known in _KNOWN)
