@@ -134,8 +134,9 @@ class Setup:
             options.data_dir,
             log=self.report.line,
         )
-        self._begin_folder()
+        self.encoder = self.data.encoder
         self._plan_batches()
+        self._begin_folder()
         self._build()
 
     def _print_choices(self) -> None:
@@ -159,8 +160,7 @@ class Setup:
         self.report.table(rows)
 
     def _begin_folder(self) -> None:
-        encoder, options = self.data.encoder, self.options
-        self.encoder = encoder
+        encoder, options = self.encoder, self.options
         vocabulary = os.path.join(
             self.data.folder, self.data.manifest["tokenizer"]["file"]
         )
