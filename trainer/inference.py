@@ -237,7 +237,9 @@ def load(
         description.model, description.hparams, encoder.vocab_size, dtype
     )
     folder = choose_checkpoint(run, checkpoint_path)
-    tensors, state = _read_or_fall_back(run, folder, checkpoint_path, log)
+    folder, tensors, state = _read_or_fall_back(
+        run, folder, checkpoint_path, log
+    )
     log(f"weights of step {state['step']} from {folder}")
     assign_weights(model, tensors, folder)
     if decode_hparams is None:
@@ -248,7 +250,7 @@ def load(
 
 def _read_or_fall_back(run, folder, asked, log):
     try:
-        return checkpoints.read(folder)
+        return folder, *checkpoints.read(folder)
     except checkpoints.DamagedCheckpointError as error:
         if asked:
             raise
@@ -256,5 +258,4 @@ def _read_or_fall_back(run, folder, asked, log):
         found = checkpoints.read_newest(run.checkpoints, log)
         if found is None:
             raise
-        log(f"using {found[0]}")
-        return found[1:]
+        return found
