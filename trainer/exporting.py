@@ -9,13 +9,24 @@ log-probability over the length penalty.
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
+import json
 import os
 import shutil
+from collections.abc import Sequence
+from typing import Any
 
 import tensorflow as tf
 
+import t2t_lite
 from t2t_lite.errors import UserError
 from t2t_lite.trainer.inference import Predictor
+from t2t_lite.trainer.run_folder import write_atomically
+
+# Beside the model, where servers do not look.
+_ORIGIN_FILE = os.path.join("assets.extra", "t2t_lite.json")
+_SENTENCES = ("A dog sleeps.", "", "1 2 3")
 
 
 class ServingModule(tf.Module):
@@ -54,28 +65,49 @@ def versions(root: str) -> list[int]:
     return sorted(int(name) for name in os.listdir(root) if name.isdigit())
 
 
-def export(predictor: Predictor, root: str, version: int | None = None) -> str:
+def export(
+    predictor: Predictor,
+    root: str,
+    version: int | None = None,
+    sentences: Sequence[str] = _SENTENCES,
+) -> str:
     """Writes a SavedModel to `root/<version>`.
+
+    A version that is already there and was made of the same weights,
+    vocabulary and search is kept: a command that was killed just before its
+    end leaves one version when it runs again, not two.
 
     Args:
         predictor: what is exported.
         root: str, the folder of all versions.
         version: int, by default one above the highest there.
+        sentences: the export must answer them as `predictor` does.
     Returns:
-        The version's folder; it appears whole, by a rename.
+        The version's folder; it appears whole and checked, by a rename.
     Raises:
-        UserError: that version exists.
+        UserError: that version exists and is another.
+        RuntimeError: the export answers otherwise.
     """
-    if version is None:
-        version = max(versions(root), default=0) + 1
-    folder = os.path.join(root, str(version))
-    if os.path.exists(folder):
+    there = versions(root)
+    newest = there[-1] if there else 0
+    folder = os.path.join(root, str(version or newest))
+    origin = _origin(predictor)
+    if _read_origin(folder) == origin:
+        check_export(folder, predictor, sentences)
+        return folder
+    if version in there:
         raise UserError(
-            f"--version={version}: {folder} exists; give a higher number or "
+            f"--version={version} exists in {root}; give a higher number or "
             "leave the flag out"
         )
+    version = version or newest + 1
+    _write(predictor, root, version, origin, sentences)
+    return os.path.join(root, str(version))
+
+
+def _write(predictor, root, version, origin, sentences) -> None:
+    """Writes and checks a version under a temporary name, and renames it."""
     temporary = os.path.join(root, f"writing-{version}-{os.getpid()}")
-    shutil.rmtree(temporary, ignore_errors=True)
     os.makedirs(root, exist_ok=True)
     for name in os.listdir(root):
         if name.startswith("writing-"):
@@ -85,15 +117,45 @@ def export(predictor: Predictor, root: str, version: int | None = None) -> str:
         tf.saved_model.save(
             module, temporary, signatures={"serving_default": module.serve}
         )
-        os.rename(temporary, folder)
+        path = os.path.join(temporary, _ORIGIN_FILE)
+        os.makedirs(os.path.dirname(path))
+        write_atomically(path, json.dumps(origin, indent=2))
+        check_export(temporary, predictor, sentences)
+        os.rename(temporary, os.path.join(root, str(version)))
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
-    return folder
+
+
+def _origin(predictor: Predictor) -> dict[str, Any]:
+    """Returns what an export is made of, to know it again."""
+    weights = hashlib.sha256()
+    for variable in predictor.model.weights:
+        weights.update(f"{variable.path} {variable.shape}".encode())
+        weights.update(variable.numpy().tobytes())
+    vocabulary = hashlib.sha256(predictor.encoder.to_bytes())
+    return {
+        "t2t_lite": t2t_lite.__version__,
+        "tensorflow": tf.__version__,
+        "weights": weights.hexdigest(),
+        "vocabulary": vocabulary.hexdigest(),
+        "hparams": dataclasses.asdict(predictor.hparams),
+        "search": dataclasses.asdict(predictor.options),
+        "dtype": predictor.model.dtype_policy.name,
+    }
+
+
+def _read_origin(folder: str) -> dict[str, Any] | None:
+    """Returns what a version was made of; None if it does not say."""
+    try:
+        with open(os.path.join(folder, _ORIGIN_FILE)) as file:
+            return json.load(file)
+    except (FileNotFoundError, json.JSONDecodeError):
+        return None
 
 
 def check_export(
-    folder: str, predictor: Predictor, sentences: list[str]
+    folder: str, predictor: Predictor, sentences: Sequence[str]
 ) -> None:
     """Loads a SavedModel and compares its text with the predictor's.
 

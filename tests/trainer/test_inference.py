@@ -50,13 +50,46 @@ def test_saved_model_gives_the_same_text(finished_run, predictor):
     )
 
 
-def test_export_does_not_overwrite_and_leaves_nothing(predictor, tmp_path):
+@pytest.fixture
+def greedy(finished_run):
+    return t2t_lite.load(
+        str(finished_run), decode_hparams="beam_size=1,extra_length=4"
+    )
+
+
+def test_export_does_not_overwrite_and_leaves_nothing(
+    predictor, greedy, tmp_path
+):
     first = exporting.export(predictor, str(tmp_path))
-    assert exporting.export(predictor, str(tmp_path)) == str(tmp_path / "2")
-    with pytest.raises(UserError, match=r"--version=1: .* exists"):
-        exporting.export(predictor, str(tmp_path), version=1)
+    assert exporting.export(greedy, str(tmp_path)) == str(tmp_path / "2")
+    with pytest.raises(UserError, match="--version=1 exists"):
+        exporting.export(greedy, str(tmp_path), version=1)
     assert os.path.basename(first) == "1"
     assert sorted(os.listdir(tmp_path)) == ["1", "2"]
+
+
+def test_the_same_export_is_kept(predictor, tmp_path):
+    first = exporting.export(predictor, str(tmp_path))
+    changed = os.stat(first).st_mtime_ns
+    assert exporting.export(predictor, str(tmp_path)) == first
+    assert exporting.export(predictor, str(tmp_path), version=1) == first
+    assert os.listdir(tmp_path) == ["1"]
+    assert os.stat(first).st_mtime_ns == changed
+
+
+def test_an_export_that_answers_otherwise_is_not_left(
+    predictor, tmp_path, monkeypatch
+):
+    class Wrong:
+        def __init__(self, outputs):
+            self.outputs = outputs
+
+    monkeypatch.setattr(
+        predictor, "predict_batch", lambda texts: [Wrong(["?"])] * len(texts)
+    )
+    with pytest.raises(RuntimeError, match="do not use it"):
+        exporting.export(predictor, str(tmp_path))
+    assert os.listdir(tmp_path) == []
 
 
 def test_saved_model_loads_with_tensorflow_alone(finished_run, expected):

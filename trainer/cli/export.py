@@ -7,7 +7,6 @@ import sys
 
 from absl import flags
 
-from t2t_lite.errors import UserError
 from t2t_lite.trainer.cli import command, common
 
 FLAGS = flags.FlagValues()
@@ -48,15 +47,7 @@ def export(values: flags.FlagValues) -> int:
 
     predictor = common.load_predictor(values)
     root = values.export_dir or os.path.join(values.output_dir, "export")
-    if values.version is not None and values.version in exporting.versions(
-        root
-    ):
-        raise UserError(
-            f"--version={values.version} exists in {root}; give a higher "
-            "number or leave the flag out"
-        )
     folder = exporting.export(predictor, root, values.version)
-    exporting.check_export(folder, predictor, ["A dog sleeps.", "", "1 2 3"])
     size = sum(
         os.path.getsize(os.path.join(path, name))
         for path, _, names in os.walk(folder)
