@@ -56,7 +56,7 @@ def write(
             file.flush()
             os.fsync(file.fileno())
         if os.path.exists(folder):
-            shutil.rmtree(folder)
+            _remove(folder)
         os.rename(temporary, folder)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
@@ -144,22 +144,29 @@ def read_newest(
 def keep_last(root: str, count: int, kind: str = "step") -> None:
     """Removes all but the newest `count` checkpoints of `kind`."""
     for folder in listing(root, kind)[: -max(count, 1)]:
-        shutil.rmtree(folder)
+        _remove(folder)
 
 
 def keep_only(root: str, steps: set[int], kind: str) -> None:
     """Removes the checkpoints of `kind` whose step is not in `steps`."""
     for folder in listing(root, kind):
         if step_of(folder) not in steps:
-            shutil.rmtree(folder)
+            _remove(folder)
 
 
 def remove_leftovers(root: str) -> None:
-    """Removes what an interrupted `write` left in `root`."""
+    """Removes what an interrupted `write` or `keep_last` left in `root`."""
     if os.path.isdir(root):
         for name in os.listdir(root):
             if ".tmp-" in name:
                 shutil.rmtree(os.path.join(root, name))
+
+
+def _remove(folder: str) -> None:
+    """Removes a checkpoint; a kill never leaves half of one by its name."""
+    temporary = f"{folder}.old.tmp-{os.getpid()}"
+    os.rename(folder, temporary)
+    shutil.rmtree(temporary)
 
 
 def average(folders: list[str]) -> dict[str, np.ndarray]:

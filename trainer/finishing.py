@@ -60,11 +60,12 @@ def finish(setup: Setup, step: int) -> dict[str, Any]:
         folder = _export(setup, predictor)
         results["export"] = os.path.relpath(folder, run.path)
     results["made_by"] = provenance()
+    plot_curves(run, setup.problem.main_metric)
+    # Last: a run that has it is over.
     write_atomically(
         run.file("results.json"),
         json.dumps(results, indent=2, ensure_ascii=False),
     )
-    plot_curves(run, setup.problem.main_metric)
     _say_how_to_go_on(setup, results)
     return results
 
@@ -138,6 +139,7 @@ def _test(setup: Setup, predictor, step: int) -> dict[str, Any]:
                 f"test {key} {value:.2f}"
                 + (f"  {signature}" if signature else "")
             )
+    setup.report.forget(step, "test")  # by a run killed after this line
     setup.report.record(step, "test", decoded.scores)
     write_atomically(
         setup.run.file("test.outputs.txt"),
@@ -158,10 +160,10 @@ def _show_samples(setup: Setup, predictor) -> None:
 
 
 def _export(setup: Setup, predictor) -> str:
-    folder = exporting.export(predictor, setup.run.file("export"))
     sentences = list(setup.problem.sample_inputs)[:2] or ["a b c"]
-    exporting.check_export(folder, predictor, sentences)
-    return folder
+    return exporting.export(
+        predictor, setup.run.file("export"), sentences=sentences
+    )
 
 
 def _say_how_to_go_on(setup: Setup, results: dict[str, Any]) -> None:

@@ -6,12 +6,12 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import tensorflow as tf
 import tqdm
 
-from t2t_lite.trainer.run_folder import RunFolder
+from t2t_lite.trainer.run_folder import RunFolder, write_atomically
 
 
 class Reporter:
@@ -35,15 +35,21 @@ class Reporter:
         """Opens the records, dropping measurements after `resumed_step`."""
         if not self._chief:
             return
-        self._truncate(self._run.file("metrics.jsonl"), resumed_step)
+        self._keep(lambda row: row["step"] <= resumed_step)
         self._log = self._run.file("train.log")
         self._append("".join(f"{line}\n" for line in self._early))
         self._summaries = tf.summary.create_file_writer(
             self._run.file("tensorboard")
         )
 
-    @staticmethod
-    def _truncate(path: str, step: int) -> None:
+    def forget(self, step: int, kind: str) -> None:
+        """Drops the measurements of `kind` at `step`, to take them again."""
+        if self._chief:
+            self._keep(lambda row: (row["step"], row["kind"]) != (step, kind))
+
+    def _keep(self, wanted: Callable[[dict], bool]) -> None:
+        """Drops all rows of metrics.jsonl that are not wanted."""
+        path = self._run.file("metrics.jsonl")
         if not os.path.exists(path):
             return
         with open(path, encoding="utf-8") as file:
@@ -51,13 +57,11 @@ class Reporter:
         kept = []
         for line in lines:
             try:
-                if json.loads(line)["step"] <= step:
+                if wanted(json.loads(line)):
                     kept.append(line)
             except (json.JSONDecodeError, KeyError):
                 break  # the torn last line of a killed run
-        with open(f"{path}.tmp", "w", encoding="utf-8") as file:
-            file.writelines(kept)
-        os.replace(f"{path}.tmp", path)
+        write_atomically(path, "".join(kept))
 
     def line(self, text: str = "") -> None:
         """Prints a line to standard output and train.log."""

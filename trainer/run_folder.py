@@ -65,6 +65,13 @@ def write_atomically(path: str, text: str) -> None:
         raise
 
 
+def _remove_leftovers(folder: str) -> None:
+    """Removes the files that killed processes were writing in `folder`."""
+    for name in os.listdir(folder):
+        if ".tmp-" in name:
+            os.remove(os.path.join(folder, name))
+
+
 class RunFolder:
     """Paths and description of one run.
 
@@ -135,24 +142,34 @@ class RunFolder:
         """
         if self.exists():
             self._refuse_another(description)
-        elif os.path.isdir(self.path) and os.listdir(self.path):
-            foreign = sorted(os.listdir(self.path))[0]
-            if foreign != "train.log":
-                raise UserError(
-                    f"--output_dir={self.path}: not empty ({foreign!r}) and "
-                    "no run of t2t_lite; give a new folder"
-                )
-        os.makedirs(self.checkpoints, exist_ok=True)
-        copy = self.file(description.vocabulary)
-        if not os.path.exists(copy):
-            shutil.copyfile(vocabulary, f"{copy}.tmp")
-            os.replace(f"{copy}.tmp", copy)
+        else:
+            self._refuse_foreign()
+        os.makedirs(self.path, exist_ok=True)
+        _remove_leftovers(self.path)
+        # First, so that a run killed right here is known as one.
         write_atomically(
             self.file(_FILE),
             json.dumps(
                 {"format": FORMAT, **dataclasses.asdict(description)}, indent=2
             ),
         )
+        os.makedirs(self.checkpoints, exist_ok=True)
+        copy = self.file(description.vocabulary)
+        if not os.path.exists(copy):
+            temporary = f"{copy}.tmp-{os.getpid()}"
+            shutil.copyfile(vocabulary, temporary)
+            os.replace(temporary, copy)
+
+    def _refuse_foreign(self) -> None:
+        """Raises UserError if the folder holds what no run has written."""
+        if not os.path.isdir(self.path):
+            return
+        for name in sorted(os.listdir(self.path)):
+            if name != "train.log" and not name.startswith(f"{_FILE}.tmp-"):
+                raise UserError(
+                    f"--output_dir={self.path}: not empty ({name!r}) and "
+                    "no run of t2t_lite; give a new folder"
+                )
 
     def _refuse_another(self, new: RunDescription) -> None:
         old = self.describe()

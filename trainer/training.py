@@ -271,6 +271,7 @@ class Training:
         root = setup.run.checkpoints
         if setup.chief:
             checkpoints.remove_leftovers(root)
+            checkpoints.keep_last(root, self._options.keep_last)
         found = checkpoints.read_newest(root, self._report.line)
         if found is None:
             return
