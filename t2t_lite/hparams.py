@@ -44,6 +44,10 @@ class HParams:
         max_shapes: most distinct batch shapes (each is compiled once).
         pack: several examples in a row, with segment masks.
         accumulate_steps: batches whose gradients make one update.
+        tokens_per_update: tokens of one update over all devices, on the
+            longer side; none = batch_size * devices * accumulate_steps when
+            the run begins. What the devices cannot hold at batch_size each is
+            accumulated, so that it stays the same on other devices.
         optimizer: "adam", "adamw" or "adafactor".
         adam_beta1, adam_beta2, adam_epsilon: Adam's constants.
         weight_decay: decoupled decay per unit of learning rate ("adamw").
@@ -63,6 +67,7 @@ class HParams:
     max_shapes: int = 8
     pack: bool = False
     accumulate_steps: int = 1
+    tokens_per_update: int | None = None
     optimizer: str = "adam"
     adam_beta1: float = 0.9
     adam_beta2: float = 0.997
@@ -94,6 +99,12 @@ class HParams:
             "clip_grad_norm",
             "a number above 0, or none",
             self.clip_grad_norm,
+        )
+        require(
+            self.tokens_per_update is None or self.tokens_per_update > 0,
+            "tokens_per_update",
+            "a number above 0, or none",
+            self.tokens_per_update,
         )
         require(
             self.weight_decay >= 0, "weight_decay", ">= 0", self.weight_decay

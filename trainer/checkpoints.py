@@ -5,8 +5,9 @@
       best-00001500/      the best by the run's metric
       averaged/           the mean of the last ones' weights
 
-Tensors are stored in TensorFlow's bundle format, whose blocks carry checksums;
-names are "model/<path>" and "optimizer/<path>/<slot>". Nothing is pickled.
+Tensors are stored in TensorFlow's bundle format, which carries a checksum for
+each; state.json carries its own. Names are "model/<path>" and
+"optimizer/<path>/<slot>". Nothing is pickled.
 """
 
 from __future__ import annotations
@@ -21,8 +22,10 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from t2t_lite.data import storage
 from t2t_lite.errors import UserError
 
+_STATE = "state.json"
 _STEP = re.compile(r"(step|best)-(\d{8})")
 
 
@@ -51,16 +54,41 @@ def write(
             shape_and_slices=[""] * len(names),
             tensors=[tf.convert_to_tensor(tensors[name]) for name in names],
         )
-        with open(os.path.join(temporary, "state.json"), "w") as file:
-            json.dump({**state, "tensors": len(names)}, file, indent=2)
-            file.flush()
-            os.fsync(file.fileno())
+        _write_state(temporary, {**state, "tensors": len(names)})
+        for name in os.listdir(temporary):
+            storage.flush_to_disk(os.path.join(temporary, name))
         if os.path.exists(folder):
-            _remove(folder)
+            remove(folder)
         os.rename(temporary, folder)
+        storage.flush_to_disk(os.path.dirname(folder))
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
+
+
+def write_state(folder: str, state: Mapping[str, Any]) -> None:
+    """Replaces the state of a checkpoint, in one rename.
+
+    Args:
+        folder: str, a checkpoint.
+        state: JSON object.
+    """
+    _write_state(folder, {**state, "tensors": _read_state(folder)["tensors"]})
+
+
+def _write_state(folder: str, state: dict[str, Any]) -> None:
+    state = {**state, "checksum": storage.sha256_of_json(state)}
+    storage.write_json(os.path.join(folder, _STATE), state)
+
+
+def _read_state(folder: str) -> dict[str, Any]:
+    """Returns the state; raises ValueError or OSError if it is damaged."""
+    with open(os.path.join(folder, _STATE), encoding="utf-8") as file:
+        state = json.load(file)
+    checksum = state.pop("checksum", None)
+    if checksum != storage.sha256_of_json(state):
+        raise ValueError(f"{_STATE} does not match its checksum")
+    return state
 
 
 def read(folder: str) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
@@ -70,8 +98,7 @@ def read(folder: str) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         DamagedCheckpointError: a file is missing, or a checksum fails.
     """
     try:
-        with open(os.path.join(folder, "state.json")) as file:
-            state = json.load(file)
+        state = _read_state(folder)
         reader = tf.train.load_checkpoint(os.path.join(folder, "tensors"))
         shapes = reader.get_variable_to_shape_map()
         tensors = {name: reader.get_tensor(name) for name in shapes}
@@ -82,6 +109,7 @@ def read(folder: str) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         ValueError,
         LookupError,
         TypeError,
+        AttributeError,
         tf.errors.OpError,
         RuntimeError,
     ) as error:
@@ -141,28 +169,26 @@ def read_newest(
     return None
 
 
-def keep_last(root: str, count: int, kind: str = "step") -> None:
-    """Removes all but the newest `count` checkpoints of `kind`."""
-    for folder in listing(root, kind)[: -max(count, 1)]:
-        _remove(folder)
-
-
 def keep_only(root: str, steps: set[int], kind: str) -> None:
     """Removes the checkpoints of `kind` whose step is not in `steps`."""
     for folder in listing(root, kind):
         if step_of(folder) not in steps:
-            _remove(folder)
+            remove(folder)
 
 
 def remove_leftovers(root: str) -> None:
-    """Removes what an interrupted `write` or `keep_last` left in `root`."""
-    if os.path.isdir(root):
-        for name in os.listdir(root):
-            if ".tmp-" in name:
-                shutil.rmtree(os.path.join(root, name))
+    """Removes what an interrupted write or removal left in `root`."""
+    if not os.path.isdir(root):
+        return
+    for name in os.listdir(root):
+        path = os.path.join(root, name)
+        if ".tmp-" in name:
+            shutil.rmtree(path)
+        elif os.path.isdir(path):
+            storage.remove_temporary_files(path)
 
 
-def _remove(folder: str) -> None:
+def remove(folder: str) -> None:
     """Removes a checkpoint; a kill never leaves half of one by its name."""
     temporary = f"{folder}.old.tmp-{os.getpid()}"
     os.rename(folder, temporary)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ import tensorflow as tf
 from t2t_lite import losses
 from t2t_lite.trainer.inference import Predictor
 from t2t_lite.trainer.measures import SUMS, mean_measures, num_correct
+from t2t_lite.trainer.workers import Workers, interleaved
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,23 +51,72 @@ class LossEvaluator:
             [tf.cast(v, tf.float32) for v in (loss, nll, tokens, correct)]
         )
 
-    def __call__(self, batches: Sequence[dict[str, Any]]) -> dict[str, float]:
-        """Returns `loss` (smoothed) and `nll` per target token, `perplexity`
-        = exp(nll), and `accuracy`, the share of target tokens whose most
-        likely prediction is right."""
-        sums = np.zeros(4)
-        for batch in batches:
-            features = {
-                k: tf.constant(v)
-                for k, v in batch.items()
-                if k != "example_ids"
-            }
-            sums += self._sums(features).numpy()
-        return mean_measures(dict(zip(SUMS, sums, strict=True)))
+    def __call__(
+        self,
+        batches: Sequence[dict[str, Any]],
+        workers: Workers | None = None,
+        before_batch: Callable[[], None] = lambda: None,
+    ) -> dict[str, float]:
+        """Measures the model.
+
+        Args:
+            batches: as `eval_batches` gives them.
+            workers: who shares the work; None = this process alone.
+            before_batch: called before each batch; may raise Interrupted.
+        Returns:
+            `loss` (smoothed) and `nll` per target token, `perplexity`
+            = exp(nll), and `accuracy`, the share of target tokens whose most
+            likely prediction is right.
+        """
+        mine = workers.mine(batches) if workers else batches
+
+        def measure():
+            sums = np.zeros(4)
+            for batch in mine:
+                before_batch()
+                sums += self._sums(_features(batch)).numpy()
+            return sums.tolist()
+
+        parts = workers.share(measure) if workers else [measure()]
+        sums = np.sum(parts, axis=0)
+        return mean_measures(dict(zip(SUMS, sums.tolist(), strict=True)))
+
+    def row_losses(
+        self, batch: dict[str, Any]
+    ) -> list[tuple[float, list[int]]]:
+        """Returns (nats per target token, example ids) of a batch's rows.
+
+        Args:
+            batch: with `example_ids`; rows without one are left out.
+        """
+        features = _features(batch)
+        logits = self._model(features, training=False)
+        targets = features["targets"]
+        real = tf.cast(targets != 0, tf.float32)
+        nll = tf.nn.sparse_softmax_cross_entropy_with_logits(
+            targets, tf.cast(logits, tf.float32)
+        )
+        tokens = tf.maximum(tf.reduce_sum(real, axis=1), 1.0)
+        rows = tf.reduce_sum(nll * real, axis=1) / tokens
+        ids = batch["example_ids"].reshape(len(rows), -1)
+        return [
+            (float(loss), [int(i) for i in row if i >= 0])
+            for loss, row in zip(rows.numpy(), ids, strict=True)
+            if (row >= 0).any()
+        ]
+
+
+def _features(batch: dict[str, Any]) -> dict[str, tf.Tensor]:
+    return {k: tf.constant(v) for k, v in batch.items() if k != "example_ids"}
 
 
 def decode_split(
-    predictor: Predictor, problem, split, limit: int | None = None
+    predictor: Predictor,
+    problem,
+    split,
+    limit: int | None = None,
+    workers: Workers | None = None,
+    before_batch: Callable[[], None] = lambda: None,
 ) -> DecodedSplit:
     """Decodes a split and scores it with the problem's own metrics.
 
@@ -75,9 +125,18 @@ def decode_split(
         problem: gives `score`.
         split: prepared split with `texts`.
         limit: int, only the first examples; None = all.
+        workers: who shares the work; None = this process alone.
+        before_batch: called before each batch; may raise Interrupted.
     """
     sources = split.texts("inputs")[:limit]
     references = split.texts("targets")[:limit]
-    predictions = [p.outputs[0] for p in predictor.predict(sources)]
+    mine = workers.mine(sources) if workers else sources
+
+    def decode():
+        found = predictor.predict(mine, before_batch=before_batch)
+        return [p.outputs[0] for p in found]
+
+    parts = workers.share(decode) if workers else [decode()]
+    predictions = interleaved(parts)
     scores = problem.score(predictions, references, sources)
     return DecodedSplit(sources, predictions, references, scores)

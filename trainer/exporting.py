@@ -20,9 +20,9 @@ from typing import Any
 import tensorflow as tf
 
 import t2t_lite
+from t2t_lite.data import storage
 from t2t_lite.errors import UserError
 from t2t_lite.trainer.inference import Predictor
-from t2t_lite.trainer.run_folder import write_atomically
 
 # Beside the model, where servers do not look.
 _ORIGIN_FILE = os.path.join("assets.extra", "t2t_lite.json")
@@ -88,6 +88,13 @@ def export(
         UserError: that version exists and is another.
         RuntimeError: the export answers otherwise.
     """
+    os.makedirs(root, exist_ok=True)
+    # One exporter at a time: the next removes what a killed one left.
+    with storage.folder_lock(os.path.join(root, "versions"), lambda: None):
+        return _export(predictor, root, version, sentences)
+
+
+def _export(predictor, root, version, sentences) -> str:
     there = versions(root)
     newest = there[-1] if there else 0
     folder = os.path.join(root, str(version or newest))
@@ -107,8 +114,7 @@ def export(
 
 def _write(predictor, root, version, origin, sentences) -> None:
     """Writes and checks a version under a temporary name, and renames it."""
-    temporary = os.path.join(root, f"writing-{version}-{os.getpid()}")
-    os.makedirs(root, exist_ok=True)
+    temporary = os.path.join(root, f"writing-{version}")
     for name in os.listdir(root):
         if name.startswith("writing-"):
             shutil.rmtree(os.path.join(root, name))
@@ -119,7 +125,7 @@ def _write(predictor, root, version, origin, sentences) -> None:
         )
         path = os.path.join(temporary, _ORIGIN_FILE)
         os.makedirs(os.path.dirname(path))
-        write_atomically(path, json.dumps(origin, indent=2))
+        storage.write_json(path, origin)
         check_export(temporary, predictor, sentences)
         os.rename(temporary, os.path.join(root, str(version)))
     except BaseException:

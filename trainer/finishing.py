@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from t2t_lite.data import storage
 from t2t_lite.trainer import checkpoints, evaluation, exporting, inference
 from t2t_lite.trainer.plotting import plot_curves
 from t2t_lite.trainer.provenance import provenance
-from t2t_lite.trainer.run_folder import write_atomically
 from t2t_lite.trainer.setup import Setup
 
 
@@ -29,8 +29,6 @@ def finish(setup: Setup, step: int) -> dict[str, Any]:
         The results, as in `results.json`.
     """
     run = setup.run
-    if not setup.chief:
-        return {}
     candidates = _candidates(setup, step)
     predictor = inference.load(
         run.path,
@@ -39,11 +37,12 @@ def finish(setup: Setup, step: int) -> dict[str, Any]:
     )
     name, tensors, scores = _choose(setup, predictor, candidates)
     inference.assign_weights(predictor.model, tensors, name)
-    checkpoints.write(
-        os.path.join(run.checkpoints, "final"),
-        {k: v for k, v in tensors.items() if k.startswith("model/")},
-        {"step": step, "chosen": name},
-    )
+    if setup.chief:
+        checkpoints.write(
+            os.path.join(run.checkpoints, "final"),
+            {k: v for k, v in tensors.items() if k.startswith("model/")},
+            {"step": step, "chosen": name},
+        )
     results: dict[str, Any] = {
         "problem": setup.problem.name,
         "model": setup.model_name,
@@ -55,6 +54,12 @@ def finish(setup: Setup, step: int) -> dict[str, Any]:
     }
     if "test" in setup.problem.splits:
         results["test"] = _test(setup, predictor, step)
+    return _publish(setup, predictor, results) if setup.chief else results
+
+
+def _publish(setup: Setup, predictor, results: dict[str, Any]) -> dict:
+    """Writes what the end of a run leaves for people and servers."""
+    run = setup.run
     _show_samples(setup, predictor)
     if setup.options.export:
         folder = _export(setup, predictor)
@@ -62,7 +67,7 @@ def finish(setup: Setup, step: int) -> dict[str, Any]:
     results["made_by"] = provenance()
     plot_curves(run, setup.problem.main_metric)
     # Last: a run that has it is over.
-    write_atomically(
+    storage.write_text(
         run.file("results.json"),
         json.dumps(results, indent=2, ensure_ascii=False),
     )
@@ -92,6 +97,7 @@ def show_finished(setup: Setup, results: dict[str, Any]) -> None:
 def _candidates(setup: Setup, step: int) -> list[tuple[str, str]]:
     """Returns (name, checkpoint folder) of the weights to choose from."""
     root = setup.run.checkpoints
+    setup.workers.wait()  # for the chief's last checkpoint
     found = [("last", checkpoints.path(root, step))]
     best = checkpoints.listing(root, "best")
     found += [
@@ -103,8 +109,10 @@ def _candidates(setup: Setup, step: int) -> list[tuple[str, str]]:
     if setup.options.average_last > 1 and len(last) > 1:
         folder = os.path.join(root, "averaged")
         state = {"step": step, "averaged": [os.path.basename(f) for f in last]}
-        checkpoints.write(folder, checkpoints.average(last), state)
+        if setup.chief:
+            checkpoints.write(folder, checkpoints.average(last), state)
         found.append((f"average of the last {len(last)}", folder))
+    setup.workers.wait()  # for the average
     return found
 
 
@@ -117,7 +125,9 @@ def _choose(
     for name, folder in candidates:
         tensors = checkpoints.read(folder)[0]
         inference.assign_weights(predictor.model, tensors, folder)
-        scores = evaluation.decode_split(predictor, setup.problem, split).scores
+        scores = evaluation.decode_split(
+            predictor, setup.problem, split, workers=setup.workers
+        ).scores
         tried.append((name, tensors, scores))
         rows.append((name, f"{scores[metric]:.2f}"))
     best = max(tried, key=lambda item: item[2][metric])
@@ -129,7 +139,10 @@ def _choose(
 
 def _test(setup: Setup, predictor, step: int) -> dict[str, Any]:
     decoded = evaluation.decode_split(
-        predictor, setup.problem, setup.data.split("test")
+        predictor,
+        setup.problem,
+        setup.data.split("test"),
+        workers=setup.workers,
     )
     setup.report.line()
     for key, value in decoded.scores.items():
@@ -141,10 +154,11 @@ def _test(setup: Setup, predictor, step: int) -> dict[str, Any]:
             )
     setup.report.forget(step, "test")  # by a run killed after this line
     setup.report.record(step, "test", decoded.scores)
-    write_atomically(
-        setup.run.file("test.outputs.txt"),
-        "".join(f"{text}\n" for text in decoded.predictions),
-    )
+    if setup.chief:
+        storage.write_text(
+            setup.run.file("test.outputs.txt"),
+            "".join(f"{text}\n" for text in decoded.predictions),
+        )
     return decoded.scores
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -132,17 +132,22 @@ class Predictor:
         ]
 
     def predict(
-        self, texts: Sequence[str], batch_size: int = 64
+        self,
+        texts: Sequence[str],
+        batch_size: int = 64,
+        before_batch: Callable[[], None] = lambda: None,
     ) -> list[Prediction]:
         """Translates texts in batches of similar length, in input order.
 
         Args:
             texts: any number of sentences.
             batch_size: int, most sentences at a time.
+            before_batch: called before each batch; may raise to end the work.
         """
         order = np.argsort([len(t) for t in texts], kind="stable")[::-1]
         results: list[Prediction | None] = [None] * len(texts)
         for start in range(0, len(order), batch_size):
+            before_batch()
             chosen = order[start : start + batch_size]
             batch = self.predict_batch([texts[i] for i in chosen])
             for i, prediction in zip(chosen, batch, strict=True):

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 
+from t2t_lite.data import storage
 from t2t_lite.trainer.run_folder import RunFolder
 
 
@@ -46,7 +46,6 @@ def plot_curves(run: RunFolder, main_metric: str) -> str:
     for axes in (left, right):
         axes.grid(alpha=0.3)
     path = run.file("curves.png")
-    temporary = f"{path}.tmp-{os.getpid()}"
-    figure.savefig(temporary, format="png", dpi=110)
-    os.replace(temporary, path)
+    with storage.replacing(path) as temporary:
+        figure.savefig(temporary, format="png", dpi=110)
     return path

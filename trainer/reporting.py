@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -11,7 +12,8 @@ from collections.abc import Callable, Iterable, Sequence
 import tensorflow as tf
 import tqdm
 
-from t2t_lite.trainer.run_folder import RunFolder, write_atomically
+from t2t_lite.data import storage
+from t2t_lite.trainer.run_folder import RunFolder
 
 
 class Reporter:
@@ -31,16 +33,45 @@ class Reporter:
         self._summaries = None
         self._early: list[str] = []
 
-    def open(self, resumed_step: int) -> None:
-        """Opens the records, dropping measurements after `resumed_step`."""
+    def open(self, step: int, evaluated: int) -> None:
+        """Opens the records, dropping what will be measured again.
+
+        TensorBoard's files are written anew from the measurements kept: those
+        of a killed process tell of steps that are made once more.
+
+        Args:
+            step: int, updates made.
+            evaluated: int, step of the last evaluation.
+        """
         if not self._chief:
             return
-        self._keep(lambda row: row["step"] <= resumed_step)
+        self._keep(
+            lambda row: (
+                row["step"] < step
+                or (row["step"] == step and row["kind"] == "train")
+                or (row["step"] == evaluated and row["kind"] == "validation")
+            )
+        )
         self._log = self._run.file("train.log")
         self._append("".join(f"{line}\n" for line in self._early))
-        self._summaries = tf.summary.create_file_writer(
-            self._run.file("tensorboard")
-        )
+        self._open_summaries()
+
+    def _open_summaries(self) -> None:
+        folder = self._run.file("tensorboard")
+        if os.path.isdir(folder):
+            shutil.rmtree(folder)
+        self._summaries = tf.summary.create_file_writer(folder)
+        for row in self._rows():
+            self._summarize(row)
+
+    def forget_after(self, step: int) -> None:
+        """Drops the measurements of the steps after `step`."""
+        if self._chief:
+            self._keep(lambda row: row["step"] <= step)
+            self._open_summaries()
+        if self._bar is not None:
+            self._bar.n = step
+            self._bar.refresh()
 
     def forget(self, step: int, kind: str) -> None:
         """Drops the measurements of `kind` at `step`, to take them again."""
@@ -49,19 +80,24 @@ class Reporter:
 
     def _keep(self, wanted: Callable[[dict], bool]) -> None:
         """Drops all rows of metrics.jsonl that are not wanted."""
+        kept = [json.dumps(row) + "\n" for row in self._rows() if wanted(row)]
+        storage.write_text(self._run.file("metrics.jsonl"), "".join(kept))
+
+    def _rows(self) -> list[dict]:
+        """Returns the rows of metrics.jsonl, but for a torn last line."""
         path = self._run.file("metrics.jsonl")
         if not os.path.exists(path):
-            return
+            return []
+        rows = []
         with open(path, encoding="utf-8") as file:
-            lines = file.readlines()
-        kept = []
-        for line in lines:
-            try:
-                if wanted(json.loads(line)):
-                    kept.append(line)
-            except (json.JSONDecodeError, KeyError):
-                break  # the torn last line of a killed run
-        write_atomically(path, "".join(kept))
+            for line in file:
+                try:
+                    row = json.loads(line)
+                    row["step"], row["kind"]
+                except (json.JSONDecodeError, KeyError, TypeError):
+                    break  # the process was killed in the middle of it
+                rows.append(row)
+        return rows
 
     def line(self, text: str = "") -> None:
         """Prints a line to standard output and train.log."""
@@ -104,10 +140,13 @@ class Reporter:
             self._run.file("metrics.jsonl"), "a", encoding="utf-8"
         ) as file:
             file.write(json.dumps(row) + "\n")
-        with self._summaries.as_default(step=step):
-            for name, value in values.items():
-                if isinstance(value, (int, float)):
-                    tf.summary.scalar(f"{kind}/{name}", value)
+        self._summarize(row)
+
+    def _summarize(self, row: dict) -> None:
+        with self._summaries.as_default(step=row["step"]):
+            for name, value in row.items():
+                if name != "step" and isinstance(value, (int, float)):
+                    tf.summary.scalar(f"{row['kind']}/{name}", value)
 
     def start_bar(self, first: int, total: int) -> None:
         """Shows a bar on a terminal's standard error; nothing in a file."""
@@ -159,15 +198,16 @@ class Pace:
         self._total = total
         self._spent = 0.0
         self._steps = 0
-        self._begin: float | None = None
+        self._begin = time.perf_counter()
 
     def start(self) -> None:
         """Begins to count training time."""
         self._begin = time.perf_counter()
 
-    def stop(self, steps: int) -> float:
-        """Counts `steps` made since `start`; returns the seconds taken."""
-        seconds = time.perf_counter() - self._begin
+    def lap(self, steps: int) -> float:
+        """Counts `steps` made since the last call or start; their seconds."""
+        now = time.perf_counter()
+        seconds, self._begin = now - self._begin, now
         self._spent += seconds
         self._steps += steps
         return seconds

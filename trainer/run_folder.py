@@ -8,21 +8,25 @@
   tensorboard/    the same for TensorBoard
   export/<n>/     SavedModels by version
   train.log       what the trainer printed
+  lock            while a trainer runs: which one
 """
 
 from __future__ import annotations
 
 import dataclasses
+import fcntl
 import json
 import os
-import shutil
-from typing import Any
+import platform
+from typing import Any, BinaryIO
 
+from t2t_lite.data import storage
 from t2t_lite.errors import UserError
 from t2t_lite.hparams import HParams, from_dict
 
 FORMAT = 1
 _FILE = "hparams.json"
+_LOCK = "lock"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,7 +41,8 @@ class RunDescription:
         vocab_size: int, the vocabulary's true size.
         vocabulary: str, the vocabulary's file name in the folder.
         data_hash: str, of the prepared data's manifest.
-        settings: dict, of the training: steps, seed, precision.
+        settings: dict, of the training: steps, seed, precision, tokens of
+            an update.
     """
 
     problem: str
@@ -50,26 +55,9 @@ class RunDescription:
     settings: dict[str, Any]
 
 
-def write_atomically(path: str, text: str) -> None:
-    """Writes `text` to a temporary file and renames it to `path`."""
-    temporary = f"{path}.tmp-{os.getpid()}"
-    try:
-        with open(temporary, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        if os.path.exists(temporary):
-            os.remove(temporary)
-        raise
-
-
-def _remove_leftovers(folder: str) -> None:
-    """Removes the files that killed processes were writing in `folder`."""
-    for name in os.listdir(folder):
-        if ".tmp-" in name:
-            os.remove(os.path.join(folder, name))
+# The system frees a lock when its holder dies. A process that asks twice for
+# the lock of a folder that it holds already has it.
+_held: dict[str, BinaryIO] = {}
 
 
 class RunFolder:
@@ -131,23 +119,58 @@ class RunFolder:
             ) from error
         return RunDescription(**fields)
 
+    def lock(self) -> None:
+        """Makes this process the one trainer of the folder, until it ends.
+
+        Raises:
+            UserError: another trainer is at work in it.
+        """
+        if self.path in _held:
+            return
+        os.makedirs(self.path, exist_ok=True)
+        file = open(self.file(_LOCK), "a+b")  # noqa: SIM115 (kept open)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            holder = file.read().decode("utf-8", "replace").strip()
+            file.close()
+            raise UserError(
+                f"--output_dir={self.path}: another trainer is at work there "
+                f"({holder}); wait for it, stop it, or give another folder"
+            ) from None
+        file.truncate(0)
+        file.write(f"process {os.getpid()} on {platform.node()}".encode())
+        file.flush()
+        _held[self.path] = file
+
+    def unlock(self) -> None:
+        """Gives the folder free; nothing if this process does not hold it."""
+        file = _held.pop(self.path, None)
+        if file is not None:
+            os.remove(self.file(_LOCK))
+            file.close()
+
     def begin(self, description: RunDescription, vocabulary: str) -> None:
         """Creates the folder, or checks that it belongs to the same run.
+
+        The folder is this process's until `unlock`.
 
         Args:
             description: the run to be.
             vocabulary: str, path of the vocabulary file, copied here.
         Raises:
-            UserError: the folder holds another run; what differs is named.
+            UserError: the folder holds another run (what differs is named),
+                or another trainer is at work in it.
         """
         if self.exists():
             self._refuse_another(description)
         else:
             self._refuse_foreign()
-        os.makedirs(self.path, exist_ok=True)
-        _remove_leftovers(self.path)
+        self.lock()
+        storage.remove_temporary_files(self.path)
         # First, so that a run killed right here is known as one.
-        write_atomically(
+        storage.write_text(
             self.file(_FILE),
             json.dumps(
                 {"format": FORMAT, **dataclasses.asdict(description)}, indent=2
@@ -156,16 +179,19 @@ class RunFolder:
         os.makedirs(self.checkpoints, exist_ok=True)
         copy = self.file(description.vocabulary)
         if not os.path.exists(copy):
-            temporary = f"{copy}.tmp-{os.getpid()}"
-            shutil.copyfile(vocabulary, temporary)
-            os.replace(temporary, copy)
+            with open(vocabulary, "rb") as file:
+                storage.write_bytes(copy, file.read())
 
     def _refuse_foreign(self) -> None:
         """Raises UserError if the folder holds what no run has written."""
         if not os.path.isdir(self.path):
             return
         for name in sorted(os.listdir(self.path)):
-            if name != "train.log" and not name.startswith(f"{_FILE}.tmp-"):
+            begun = name in ("train.log", _LOCK) or (
+                name.startswith(f".{_FILE}.")
+                and name.endswith(storage.TEMPORARY_SUFFIX)
+            )
+            if not begun:
                 raise UserError(
                     f"--output_dir={self.path}: not empty ({name!r}) and "
                     "no run of t2t_lite; give a new folder"
@@ -173,8 +199,8 @@ class RunFolder:
 
     def _refuse_another(self, new: RunDescription) -> None:
         old = self.describe()
-        for name in ("problem", "model", "hparams", "data_hash"):
-            there, asked = getattr(old, name), getattr(new, name)
+        for name in ("problem", "model", "hparams", "data_hash", "seed"):
+            there, asked = _value(old, name), _value(new, name)
             if there == asked:
                 continue
             if name == "hparams":
@@ -186,3 +212,9 @@ class RunFolder:
                 f"asked is {asked!r}; give another folder, or the same value "
                 "to go on with that run"
             )
+
+
+def _value(description: RunDescription, name: str) -> Any:
+    if name in description.settings:
+        return description.settings[name]
+    return getattr(description, name)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import os
+from collections.abc import Callable
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from t2t_lite.data.batching import TrainBatches, eval_batches
+from t2t_lite.data.batching import Batch, TrainBatches, eval_batches
 from t2t_lite.data.bucketing import plan_buckets, plan_packing
 from t2t_lite.data.preparing import prepare
 from t2t_lite.decoding.search import SearchOptions
@@ -20,77 +20,11 @@ from t2t_lite.hparams import HParams
 from t2t_lite.models.resolve import build
 from t2t_lite.trainer import evaluation, strategies
 from t2t_lite.trainer.inference import Predictor, assign_weights
+from t2t_lite.trainer.options import TrainingOptions
 from t2t_lite.trainer.reporting import Reporter
 from t2t_lite.trainer.run_folder import RunDescription, RunFolder
 from t2t_lite.trainer.step import TrainStep
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class TrainingOptions:
-    """How a run is carried out; what is learned is in the hyperparameters.
-
-    Fields:
-        output_dir, data_dir: folders of the run and of prepared data.
-        train_steps: updates in all.
-        eval_interval: updates between evaluations; each also saves.
-        log_interval: updates between progress lines.
-        eval_steps: validation batches whose loss is measured; None = all.
-        eval_decode_examples: validation examples decoded at each evaluation;
-            None = all.
-        show_samples: decoded examples shown at each evaluation.
-        keep_last, keep_best: checkpoints kept.
-        average_last: checkpoints averaged at the end; 0 = none.
-        early_stopping_metric: a validation measure; None = train to the end.
-        early_stopping_patience: evaluations without improvement.
-        early_stopping_min_delta: what counts as an improvement.
-        seed: of initial weights, data order and dropout.
-        precision, xla, strategy: see t2t_lite.trainer.strategies.
-        decode_hparams: search options of evaluation and export.
-        export: write a SavedModel at the end.
-    """
-
-    output_dir: str
-    data_dir: str = "t2t_data"
-    train_steps: int
-    eval_interval: int
-    log_interval: int = 100
-    eval_steps: int | None = None
-    eval_decode_examples: int | None = None
-    show_samples: int = 2
-    keep_last: int = 5
-    keep_best: int = 1
-    average_last: int = 5
-    early_stopping_metric: str | None = None
-    early_stopping_patience: int = 5
-    early_stopping_min_delta: float = 0.0
-    seed: int = 1
-    precision: str = "auto"
-    xla: str = "auto"
-    strategy: str = "auto"
-    decode_hparams: str = ""
-    export: bool = True
-
-    def __post_init__(self):
-        for name in (
-            "train_steps",
-            "eval_interval",
-            "log_interval",
-            "keep_last",
-            "early_stopping_patience",
-        ):
-            if getattr(self, name) < 1:
-                raise UserError(
-                    f"--{name}={getattr(self, name)}: expected at least 1"
-                )
-        for name in ("keep_best", "average_last", "show_samples"):
-            if getattr(self, name) < 0:
-                raise UserError(
-                    f"--{name}={getattr(self, name)}: expected at least 0"
-                )
-        for name in ("eval_steps", "eval_decode_examples"):
-            limit = getattr(self, name)
-            if limit is not None and limit < 1:
-                raise UserError(f"--{name}={limit}: expected at least 1")
+from t2t_lite.trainer.workers import Workers
 
 
 class Setup:
@@ -122,7 +56,8 @@ class Setup:
         self.strategy, self._strategy_choice = strategies.create_strategy(
             options.strategy
         )
-        self.chief = _is_chief(self.strategy)
+        self.workers = Workers.of(self.strategy)
+        self.chief = self.workers.chief
         self.report = Reporter(self.run, self.chief)
         self.precision = strategies.choose_precision(options.precision)
         self.xla = strategies.choose_xla(options.xla)
@@ -176,28 +111,51 @@ class Setup:
                 "train_steps": options.train_steps,
                 "seed": options.seed,
                 "precision": self.precision.value,
+                "tokens_per_update": self.tokens_per_update,
                 "xla": self.xla.value,
                 "decode_hparams": options.decode_hparams,
             },
         )
         if self.chief:
+            self._warn_of_changes(description)
             self.run.begin(description, vocabulary)
+
+    def _warn_of_changes(self, description: RunDescription) -> None:
+        """Says what of the course is not as it was when the run began."""
+        if not self.run.exists():
+            return
+        before = self.run.describe().settings
+        for name in ("precision", "xla"):
+            value = description.settings[name]
+            if before.get(name, value) != value:
+                self.report.line(
+                    f"  note: {name} was {before[name]} and is {value} now: "
+                    "from here on the run is not the same to the bit"
+                )
+
+    def _choose_tokens_per_update(self) -> int:
+        """Returns the tokens of an update, the same on any devices.
+
+        A run that goes on keeps what it began with.
+        """
+        hparams, replicas = self.hparams, self.strategy.num_replicas_in_sync
+        if hparams.tokens_per_update is not None:
+            return hparams.tokens_per_update
+        if self.run.exists():
+            return self.run.describe().settings["tokens_per_update"]
+        return hparams.batch_size * replicas * hparams.accumulate_steps
 
     def _plan_batches(self) -> None:
         hparams, replicas = self.hparams, self.strategy.num_replicas_in_sync
         split = self.data.split("train")
-        tokens = hparams.batch_size * replicas
+        self.tokens_per_update = self._choose_tokens_per_update()
+        tokens = max(1, self.tokens_per_update // hparams.accumulate_steps)
+        self.splits = -(-tokens // (hparams.batch_size * replicas))
         if hparams.pack:
-            plan = plan_packing(
-                split.lengths, tokens, hparams.max_length, replicas
-            )
+            plan = plan_packing(split.lengths, tokens, hparams.max_length)
         else:
             plan = plan_buckets(
-                split.lengths,
-                tokens,
-                hparams.max_length,
-                hparams.max_shapes,
-                replicas,
+                split.lengths, tokens, hparams.max_length, hparams.max_shapes
             )
         self.plan = plan
         self.batches = TrainBatches(
@@ -227,8 +185,18 @@ class Setup:
                     f"{shapes}; {plan.padding_share:.1%} padding, "
                     f"{plan.dropped:,} examples over max_length dropped",
                 ),
+                ("update", self._describe_update()),
             ]
         )
+
+    def _describe_update(self) -> str:
+        replicas = self.strategy.num_replicas_in_sync
+        text = f"{self.tokens_per_update:,} tokens"
+        if self.hparams.accumulate_steps > 1:
+            text += f", {self.hparams.accumulate_steps} batches accumulated"
+        parts = [f"{replicas} devices"] if replicas > 1 else []
+        parts += [f"{self.splits} turns"] if self.splits > 1 else []
+        return text + (f", each cut over {' x '.join(parts)}" if parts else "")
 
     def _build(self) -> None:
         policy = strategies.policy_name(self.precision.value)
@@ -246,6 +214,7 @@ class Setup:
             xla=self.xla.value == "on",
             seed=self.options.seed,
             loss_scaling=self.precision.value == "float16",
+            splits=self.splits,
         )
         count = sum(int(np.prod(p.shape)) for p in self.step.parameters)
         steps = self.options.train_steps
@@ -277,17 +246,27 @@ class Setup:
             self.model, self.hparams.label_smoothing
         )
 
-    def evaluate_loss(self) -> dict[str, float]:
+    def evaluate_loss(
+        self, before_batch: Callable[[], None]
+    ) -> dict[str, float]:
         """Returns loss, nll, perplexity and accuracy on validation."""
-        return self._loss(self.validation_batches)
+        return self._loss(self.validation_batches, self.workers, before_batch)
 
-    def decode_validation(self) -> evaluation.DecodedSplit:
+    def row_losses(self, batch: Batch) -> list[tuple[float, list[int]]]:
+        """Returns (nats per token, example ids) of a training batch's rows."""
+        return self._loss.row_losses(batch)
+
+    def decode_validation(
+        self, before_batch: Callable[[], None]
+    ) -> evaluation.DecodedSplit:
         """Decodes and scores the validation split, or its first part."""
         return evaluation.decode_split(
             self.predictor,
             self.problem,
             self.data.split("validation"),
             self.options.eval_decode_examples,
+            self.workers,
+            before_batch,
         )
 
     def model_tensors(self) -> dict[str, np.ndarray]:
@@ -301,6 +280,11 @@ class Setup:
             for name, slot in self.step.slots.items()
         }
 
+    def close(self) -> None:
+        """Closes the records and gives the run's folder free."""
+        self.report.close()
+        self.run.unlock()
+
     def restore(self, tensors: dict[str, Any], source: str) -> None:
         """Sets weights and slots from a checkpoint's tensors."""
         assign_weights(self.model, tensors, source)
@@ -312,15 +296,6 @@ class Setup:
                     "decoding alone and cannot be trained further"
                 )
             slot.assign(value)
-
-
-def _is_chief(strategy) -> bool:
-    resolver = getattr(strategy, "cluster_resolver", None)
-    if resolver is None or not resolver.task_type:
-        return True
-    return resolver.task_type == "chief" or (
-        resolver.task_type == "worker" and resolver.task_id == 0
-    )
 
 
 def _shape(hparams: HParams) -> str:

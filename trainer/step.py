@@ -7,6 +7,10 @@ Both are functions of tensors alone, so that XLA compiles them for any device
 and a strategy can run them per replica. Gradients are summed over tokens,
 replicas and accumulated batches, and divided once by the true number of
 target tokens: N replicas with batch B / N equal one with batch B.
+
+A batch is cut by rows into replicas x splits equal parts. A part's dropout is
+a function of (seed, number of the batch, number of the part): two devices,
+and one device that accumulates two parts, draw the same.
 """
 
 from __future__ import annotations
@@ -20,13 +24,10 @@ import tensorflow as tf
 
 from t2t_lite import layers, losses
 from t2t_lite.hparams import HParams
-from t2t_lite.trainer import optimizers
+from t2t_lite.trainer import guards, optimizers
 from t2t_lite.trainer.measures import SUMS, num_correct
 
 Features = dict[str, tf.Tensor]
-_SCALE_INTERVAL = 2000
-_FIRST_SCALE = 2.0**15
-_REPLICA_STRIDE = 0x3779B1
 
 
 class TrainStep:
@@ -40,6 +41,7 @@ class TrainStep:
         xla: bool, compile gradients and update.
         seed: int, of every dropout mask.
         loss_scaling: bool, dynamic loss scale (float16).
+        splits: int, parts of a batch that each replica takes in turn.
     """
 
     def __init__(
@@ -51,10 +53,13 @@ class TrainStep:
         xla: bool,
         seed: int,
         loss_scaling: bool = False,
+        splits: int = 1,
     ):
         self._model = model
         self._hparams = hparams
         self._strategy = strategy
+        self._splits = splits
+        self._parts = splits * strategy.num_replicas_in_sync
         self._seed = seed
         self._loss_scaling = loss_scaling
         self._optimizer = optimizers.create(hparams)
@@ -77,9 +82,8 @@ class TrainStep:
                 slots[f"{path}/{name}"] = tf.Variable(
                     value, trainable=False, name=name
                 )
-        if self._loss_scaling:
-            for name, value in (("scale", _FIRST_SCALE), ("good_steps", 0.0)):
-                slots[f"loss/{name}"] = tf.Variable(value, trainable=False)
+        for name, value in guards.slots(self._loss_scaling).items():
+            slots[name] = tf.Variable(value, trainable=False)
         return slots
 
     def pure_gradients(
@@ -130,26 +134,55 @@ class TrainStep:
         parameters: list[tf.Tensor],
         slots: dict[str, tf.Tensor],
         gradients: list[tf.Tensor],
-        tokens: tf.Tensor,
+        sums: dict[str, tf.Tensor],
         step_rate: tf.Tensor,
-    ) -> tuple[list[tf.Tensor], dict[str, tf.Tensor], tf.Tensor]:
-        """Returns (new parameters, new slots, gradient norm).
+    ) -> tuple[list[tf.Tensor], dict[str, tf.Tensor], tf.Tensor, tf.Tensor]:
+        """Returns (new parameters, new slots, gradient norm, diverged).
+
+        An update whose loss or gradients are not finite, or whose loss is a
+        spike, changes nothing. It counts as diverged (1, else 0) unless only
+        the loss scale was too high for the gradients.
 
         Args:
             parameters, slots: values before the update.
             gradients: summed over all replicas and accumulated batches.
-            tokens: float32 scalar, target tokens that they were summed over.
+            sums: float32 scalars over the same: `loss` and `tokens`.
             step_rate: float32 (2,), number of the update from 1, and its
                 learning rate.
         """
         scale = slots.get("loss/scale", tf.constant(1.0))
-        divisor = tf.maximum(tokens, 1.0) * scale
-        gradients = [g / divisor for g in gradients]
+        tokens = tf.maximum(sums["tokens"], 1.0)
+        gradients = [g / (tokens * scale) for g in gradients]
         gradients, norm = optimizers.clip_by_global_norm(
             gradients, self._hparams.clip_grad_norm
         )
-        new_parameters, new_slots = [], dict(slots)
+        loss = sums["loss"] / tokens
+        finite = tf.math.is_finite(norm)
+        diverged = ~tf.math.is_finite(loss) | guards.is_spike(slots, loss)
+        if self._loss_scaling:
+            new_scale = guards.next_scale(slots, finite)
+            diverged |= ~finite & (scale <= 1.0)
+        else:
+            new_scale = {}
+            diverged |= ~finite
+
+        def updated():
+            values, changed = self._optimized(
+                parameters, slots, gradients, step_rate
+            )
+            changed |= guards.next_losses(slots, loss)
+            return values, {**slots, **changed, **new_scale}
+
+        def kept():
+            return list(parameters), {**slots, **new_scale}
+
+        values, new_slots = tf.cond(finite & ~diverged, updated, kept)
+        return values, new_slots, norm, tf.cast(diverged, tf.float32)
+
+    def _optimized(self, parameters, slots, gradients, step_rate):
+        """Returns (new parameters, their new slots) of the optimizer."""
         step, rate = tf.unstack(step_rate)
+        values, changed = [], {}
         for path, parameter, gradient in zip(
             self._paths, parameters, gradients, strict=True
         ):
@@ -160,76 +193,75 @@ class TrainStep:
             value, mine = self._optimizer.update(
                 parameter, gradient, mine, step, rate
             )
-            new_parameters.append(value)
-            new_slots.update({f"{path}/{k}": v for k, v in mine.items()})
-        if not self._loss_scaling:
-            return new_parameters, new_slots, norm
-        finite = tf.math.is_finite(norm)
-        new_parameters = [
-            tf.where(finite, new, old)
-            for new, old in zip(new_parameters, parameters, strict=True)
-        ]
-        new_slots = {
-            k: tf.where(finite, v, slots[k]) for k, v in new_slots.items()
-        }
-        new_slots.update(_next_scale(slots, finite))
-        return new_parameters, new_slots, norm
+            values.append(value)
+            changed |= {f"{path}/{k}": v for k, v in mine.items()}
+        return values, changed
 
     def update(
-        self, batches: list[dict[str, np.ndarray]], step: int, rate: float
+        self,
+        batches: list[dict[str, np.ndarray]],
+        step: int,
+        rate: float,
+        first_batch: int | None = None,
+        stop: bool = False,
     ) -> dict[str, tf.Tensor]:
         """Makes update number `step` from the gradients of `batches`.
 
         Args:
-            batches: one for each accumulated gradient; rows a multiple of
-                the number of replicas.
+            batches: one for each accumulated gradient.
             step: int, counted from 1.
             rate: float, learning rate.
+            first_batch: int, number of the first of `batches` among all of
+                the run, which dropout depends on; by default the number that
+                it has where every update has as many batches as this one.
+            stop: bool, this process asks all to stop.
         Returns:
-            Float32 scalars: the sums of `SUMS` over all batches and
-            replicas, and `gradient_norm` of the mean gradient.
+            Float32 scalars: the sums of `SUMS` over all batches and replicas,
+            `gradient_norm` of the mean gradient, `diverged` (1 = the update
+            was left out, see `pure_update`) and `stop`, above 0 if any
+            process asked for it.
         """
+        if first_batch is None:
+            first_batch = (step - 1) * len(batches)
         step_rate = tf.constant([step, rate], tf.float32)
-        first = (step - 1) * len(batches)
-        if len(batches) == 1:
-            result = self._whole(
-                self._distribute(batches[0]),
-                self._seed_tensor(first),
-                step_rate,
-            )
+        stop = tf.constant(float(stop))
+        parts = [
+            (self._distribute(batch, split), self._seed_tensor(number, split))
+            for number, batch in enumerate(batches, first_batch)
+            for split in range(self._splits)
+        ]
+        if len(parts) == 1:
+            result = self._whole(*parts[0], step_rate, stop)
         else:
-            total = None
-            for micro, batch in enumerate(batches):
-                features = self._distribute(batch)
-                seed = self._seed_tensor(first + micro)
-                total = (
-                    self._partial(features, seed)
-                    if total is None
-                    else self._add(features, seed, total)
-                )
-            result = self._finish(total, step_rate)
+            total = self._partial(*parts[0])
+            for features, seed in parts[1:]:
+                total = self._add(features, seed, total)
+            result = self._finish(total, step_rate, stop)
         return {
             name: self._strategy.experimental_local_results(value)[0]
             for name, value in result.items()
         }
 
-    def _seed_tensor(self, batch_index: int) -> tf.Tensor:
-        return tf.constant([self._seed, batch_index], tf.int32)
+    def _seed_tensor(self, batch: int, split: int) -> tf.Tensor:
+        return tf.constant([self._seed, batch * self._parts + split], tf.int32)
 
-    def _distribute(self, batch: dict[str, np.ndarray]) -> Features:
+    def _distribute(self, batch: dict[str, np.ndarray], split: int) -> Features:
+        """Returns the part `split` of every replica's share of a batch."""
         features = {k: v for k, v in batch.items() if k != "example_ids"}
-        replicas = self._strategy.num_replicas_in_sync
-        if replicas == 1:
-            return {k: tf.constant(v) for k, v in features.items()}
 
-        def part(context):
-            mine = context.replica_id_in_sync_group
+        def part(replica):
             return {
-                k: tf.constant(np.array_split(v, replicas)[mine])
+                k: tf.constant(
+                    rows_of_part(v, replica * self._splits + split, self._parts)
+                )
                 for k, v in features.items()
             }
 
-        return self._strategy.experimental_distribute_values_from_function(part)
+        if self._strategy.num_replicas_in_sync == 1:
+            return part(0)
+        return self._strategy.experimental_distribute_values_from_function(
+            lambda context: part(context.replica_id_in_sync_group)
+        )
 
     def _gradients(self, parameters, others, features, seed, scale):
         """Calls `pure_gradients`, traced once for batches of any shape.
@@ -258,9 +290,9 @@ class TrainStep:
 
     @functools.cached_property
     def _whole(self):
-        def replica(features, seed, step_rate):
+        def replica(features, seed, step_rate, stop):
             gradients, sums = self._replica_gradients(features, seed)
-            return self._replica_update(gradients, sums, step_rate)
+            return self._replica_update(gradients, sums, step_rate, stop)
 
         return self._outer(replica)
 
@@ -279,8 +311,8 @@ class TrainStep:
 
     @functools.cached_property
     def _finish(self):
-        def replica(total, step_rate):
-            return self._replica_update(*total, step_rate)
+        def replica(total, step_rate, stop):
+            return self._replica_update(*total, step_rate, stop)
 
         return self._outer(replica)
 
@@ -295,7 +327,7 @@ class TrainStep:
     def _replica_gradients(self, features, seed):
         replica = tf.distribute.get_replica_context().replica_id_in_sync_group
         replica = tf.cast(replica, tf.int32)
-        seed += tf.stack([replica * _REPLICA_STRIDE, 0])
+        seed += tf.stack([0, replica * self._splits])
         scale = tf.constant(1.0)
         if self._loss_scaling:
             scale = self.slots["loss/scale"].read_value()
@@ -307,22 +339,24 @@ class TrainStep:
             scale,
         )
 
-    def _replica_update(self, gradients, sums, step_rate):
+    def _replica_update(self, gradients, sums, step_rate, stop):
         context = tf.distribute.get_replica_context()
+        # A copy: replicas that give the same tensor give no sum of replicas.
+        sums = {**sums, "stop": tf.identity(stop)}
         if self._strategy.num_replicas_in_sync > 1:
             gradients, sums = context.all_reduce("SUM", [gradients, sums])
-        parameters, slots, norm = self._apply(
+        parameters, slots, norm, diverged = self._apply(
             [p.read_value() for p in self.parameters],
             {k: v.read_value() for k, v in self.slots.items()},
             gradients,
-            sums["tokens"],
+            {name: sums[name] for name in ("loss", "tokens")},
             step_rate,
         )
         names = list(self.slots)
         variables = self.parameters + [self.slots[n] for n in names]
         values = parameters + [slots[n] for n in names]
         context.merge_call(_assign, args=(variables, values))
-        return {**sums, "gradient_norm": norm}
+        return {**sums, "gradient_norm": norm, "diverged": diverged}
 
 
 def _assign(strategy, variables, values) -> None:
@@ -332,15 +366,15 @@ def _assign(strategy, variables, values) -> None:
         )
 
 
-def _next_scale(slots: dict, finite: tf.Tensor) -> dict[str, tf.Tensor]:
-    """Doubles the loss scale after many good steps, halves it after a bad."""
-    scale, good = slots["loss/scale"], slots["loss/good_steps"]
-    good = tf.where(finite, good + 1.0, 0.0)
-    grown = good >= _SCALE_INTERVAL
-    scale = tf.where(
-        finite, tf.where(grown, scale * 2, scale), tf.maximum(scale / 2, 1.0)
-    )
-    return {
-        "loss/scale": scale,
-        "loss/good_steps": tf.where(grown, 0.0, good),
-    }
+def rows_of_part(rows: np.ndarray, part: int, parts: int) -> np.ndarray:
+    """Returns one of `parts` equal shares of a batch's rows.
+
+    Args:
+        rows: int array (rows, length), padded with rows of zeros, which count
+            nothing, up to a multiple of `parts`.
+        part: int, from 0.
+        parts: int.
+    """
+    size = -(-len(rows) // parts)
+    mine = rows[part * size : (part + 1) * size]
+    return np.pad(mine, [(0, size - len(mine)), (0, 0)])

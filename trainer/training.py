@@ -1,61 +1,25 @@
-"""The training loop: updates, evaluation, checkpoints, and how a run stops."""
+"""The training loop: updates, evaluation, and how a run stops and goes on."""
 
 from __future__ import annotations
 
-import concurrent.futures
-import dataclasses
-import math
-import os
-import signal
-import threading
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
-from t2t_lite.errors import UserError, closest
-from t2t_lite.trainer import checkpoints, evaluation
+from t2t_lite.errors import UserError
+from t2t_lite.trainer import checkpoints, divergence
+from t2t_lite.trainer.feeding import Feed
+from t2t_lite.trainer.interruption import Interrupted, SignalCatcher
+from t2t_lite.trainer.progress import Progress, Window
 from t2t_lite.trainer.reporting import Pace, duration
+from t2t_lite.trainer.saving import Saver
 from t2t_lite.trainer.schedules import learning_rate
 from t2t_lite.trainer.setup import Setup
 
-_LOWER_IS_BETTER = ("loss", "nll", "perplexity")
-_PREFETCH = 4
-
-
-class NonFiniteLossError(UserError):
-    """The loss became NaN or infinite."""
-
-
-class Interrupted(Exception):  # noqa: N818 (an event, not an error)
-    """SIGINT or SIGTERM came; the run was saved.
-
-    Attributes:
-        signal: int, the signal's number.
-    """
-
-    def __init__(self, number: int, message: str):
-        super().__init__(message)
-        self.signal = number
-
-
-@dataclasses.dataclass
-class Progress:
-    """What a checkpoint's state.json holds beside the tensors.
-
-    Fields:
-        step: updates made.
-        best: [score, step] of the best checkpoints, best first.
-        stopping_best, stopping_bad: best value of the early-stopping metric
-            and evaluations since then.
-        stopped: why the run ended before its last step, or "".
-    """
-
-    step: int = 0
-    best: list[list[float]] = dataclasses.field(default_factory=list)
-    stopping_best: float | None = None
-    stopping_bad: int = 0
-    stopped: str = ""
+# Results are read one step late, so that a GPU never waits for the reader.
+# Every so often all are read: only then may a worker act on its own clock.
+_LAG = 1
+_SYNCHRONIZE = 10
 
 
 class Training:
@@ -66,136 +30,237 @@ class Training:
     """
 
     def __init__(self, setup: Setup):
+        options = setup.options
         self._setup = setup
-        self._options = setup.options
+        self._options = options
         self._report = setup.report
         self._progress = Progress()
-        self._pending: list[tuple[int, dict[str, Any]]] = []
+        self._unread: list[tuple[int, dict[str, Any]]] = []
         self._signal: int | None = None
-        self._last_saved: str | None = None
+        self._stop: int | None = None
+        self._left_out_in_a_row = 0
+        self._rollbacks = 0
+        self._roll_back_at: int | None = None
+        self._feed = Feed(setup.batches, setup.hparams.accumulate_steps)
+        self._saver = Saver(
+            setup.run.checkpoints,
+            (options.eval_interval, options.train_steps),
+            options.keep_last,
+            options.save_checkpoints_secs,
+            options.async_checkpointing,
+        )
 
     def run(self) -> Progress:
         """Trains to the end, to an early stop or to a signal.
 
         Raises:
-            NonFiniteLossError: the loss is NaN or infinite.
+            DivergenceError: loss or gradients are out of bounds, and the
+                policy says stop, or going on did not help.
             Interrupted: a signal stopped the run after saving it.
         """
         self._resume()
-        options, progress = self._options, self._progress
-        self._report.open(progress.step)
-        first, last = progress.step + 1, options.train_steps
-        if first > last or progress.stopped:
-            why = progress.stopped or f"all {last} steps are done"
-            self._report.line(f"nothing left to train: {why}")
-            return progress
-        self._pace = Pace(last)
-        self._pace.start()
-        self._window = progress.step
-        self._report.start_bar(progress.step, last)
-        with self._catch_signals():
+        progress, last = self._progress, self._options.train_steps
+        with SignalCatcher(self._note_signal):
             try:
-                for step, batches in self._batches(first, last):
-                    self._update(step, batches)
-                    if progress.stopped:
-                        break
+                self._pace = Pace(last)
+                self._lapped = progress.step
+                if self._evaluation_is_due():
+                    self._evaluate()
+                if self._is_over():
+                    why = progress.stopped or f"all {last} steps are done"
+                    self._report.line(f"nothing left to train: {why}")
+                self._report.start_bar(progress.step, last)
+                while not self._is_over():
+                    self._train_on()
+                self._saver.wait()
             finally:
                 self._report.finish_bar()
-        return progress
+                self._saver.close()
+        return self._progress
+
+    @property
+    def saving_seconds(self) -> float:
+        """Seconds for which the updates waited for checkpoints."""
+        return self._saver.spent
+
+    def _is_over(self) -> bool:
+        progress = self._progress
+        return bool(progress.stopped) or (
+            progress.step >= self._options.train_steps
+        )
+
+    def _evaluation_is_due(self) -> bool:
+        step = self._progress.step
+        return (
+            step > self._progress.evaluated
+            and self._saver.is_regular(step)
+            and not self._progress.stopped
+        )
+
+    def _train_on(self) -> None:
+        """Makes updates up to the end, or to where the run must turn back."""
+        first = self._progress.step + 1
+        self._pace.start()
+        for step, batches in self._feed.ahead(first, self._options.train_steps):
+            self._update(step, batches)
+            if self._roll_back_at is not None:
+                self._roll_back(self._roll_back_at)
+                return
+            if self._stop is not None:
+                self._stop_for_signal()
+            if self._evaluation_is_due():
+                self._save()
+                self._evaluate()
+                self._pace.start()
+            if self._is_over():
+                return
 
     def _update(self, step: int, batches: list[dict[str, np.ndarray]]) -> None:
-        options = self._options
-        rate = learning_rate(self._setup.hparams, step, options.train_steps)
-        sums = self._setup.step.update(batches, step, rate)
+        setup, options = self._setup, self._options
+        self._rate = learning_rate(setup.hparams, step, options.train_steps)
+        sums = setup.step.update(
+            batches,
+            step,
+            self._rate,
+            self._feed.first_batch(step),
+            stop=self._signal is not None,
+        )
         self._progress.step = step
-        self._pending.append((step, sums))
+        self._unread.append((step, sums))
         self._report.advance()
-        evaluate = step % options.eval_interval == 0
-        last = step == options.train_steps
-        if step % options.log_interval == 0 or evaluate or last:
-            self._log_progress(rate)
-        if self._signal is not None:
-            self._stop_for_signal()
-        if evaluate or last:
-            self._evaluate()
+        if setup.workers.count == 1:
+            self._stop = self._signal  # no other worker to stop with
+        regular = self._saver.is_regular(step)
+        logs = step % options.log_interval == 0 or regular
+        synchronize = logs or step % _SYNCHRONIZE == 0
+        self._read(0 if synchronize else _LAG)
+        if self._roll_back_at is not None:
+            return
+        if logs:
+            self._log_progress()
+        if synchronize and self._saver.due and not regular:
             self._save()
-            self._pace.start()
 
-    def _batches(
-        self, first: int, last: int
-    ) -> Iterator[tuple[int, list[dict[str, np.ndarray]]]]:
-        """Yields (step, its batches), made ahead on another thread."""
-        count = self._setup.hparams.accumulate_steps
+    def _read(self, lag: int) -> None:
+        """Reads the results of all but the last `lag` updates."""
+        while len(self._unread) > lag and self._roll_back_at is None:
+            step, sums = self._unread.pop(0)
+            values = {name: float(value) for name, value in sums.items()}
+            if values["stop"]:
+                self._stop = self._signal or 15
+            if values["diverged"]:
+                self._progress.window.left_out += 1
+                self._left_out_in_a_row += 1
+                self._handle_divergence(step, values)
+            else:
+                self._progress.window.add(values)
+                self._left_out_in_a_row = 0
 
-        def make(step):
-            start = (step - 1) * count
-            return [self._setup.batches.batch(start + i) for i in range(count)]
+    def _handle_divergence(self, step: int, values: dict[str, float]) -> None:
+        """Does what --on_divergence says, or raises DivergenceError."""
+        policy = self._options.on_divergence
+        mean = float(self._setup.step.slots["divergence/mean"].numpy())
+        what = divergence.describe(step, values, mean)
+        batches = self._feed.of(step)
+        examples = divergence.describe_examples(
+            [row for batch in batches for row in self._setup.row_losses(batch)]
+        )
+        if policy == "skip":
+            if self._left_out_in_a_row < divergence.MAX_LEFT_OUT_IN_A_ROW:
+                self._report.line(f"left out: {what}; {examples}")
+                return
+            what += (
+                f", {self._left_out_in_a_row} updates in a row were left out"
+            )
+        if policy == "rollback" and self._rollbacks < divergence.MAX_ROLLBACKS:
+            self._report.line(f"{what}; {examples}")
+            self._roll_back_at = step
+            return
+        if policy == "rollback":
+            what += f", after {self._rollbacks} rollbacks"
+        good = self._saver.newest or "none was saved yet"
+        raise divergence.DivergenceError(
+            f"{what}; last good checkpoint: {good}; {examples}; lower "
+            "learning_rate_constant or set clip_grad_norm by --hparams, or "
+            "go on with --on_divergence=skip or rollback"
+        )
 
-        with concurrent.futures.ThreadPoolExecutor(1) as pool:
-            waiting = [
-                pool.submit(make, step)
-                for step in range(first, min(first + _PREFETCH, last + 1))
-            ]
-            for step in range(first, last + 1):
-                batches = waiting.pop(0).result()
-                if step + _PREFETCH <= last:
-                    waiting.append(pool.submit(make, step + _PREFETCH))
-                yield step, batches
+    def _roll_back(self, step: int) -> None:
+        """Goes back to the last regular checkpoint, and past the data since.
 
-    def _log_progress(self, rate: float) -> None:
-        totals = dict.fromkeys(("loss", "nll", "tokens", "correct"), 0.0)
-        for step, sums in self._pending:
-            values = {k: float(v) for k, v in sums.items()}
-            if not math.isfinite(values["loss"]):
-                raise NonFiniteLossError(self._non_finite(step))
-            for name in totals:
-                totals[name] += values[name]
-        step = self._progress.step
-        steps = step - self._window
-        seconds = self._pace.stop(steps)
-        measures = evaluation.mean_measures(totals)
-        speed = totals["tokens"] / max(seconds, 1e-9)
-        total = self._options.train_steps
+        Only regular ones count: when the others are written is a matter of
+        the clock, and a run that was killed must come out the same.
+        """
+        self._saver.wait()
+        self._setup.workers.wait()
+        root = self._setup.run.checkpoints
+        regular = [
+            folder
+            for folder in checkpoints.listing(root)
+            if checkpoints.step_of(folder) < step
+            and self._saver.is_regular(checkpoints.step_of(folder))
+        ]
+        if not regular:
+            raise divergence.DivergenceError(
+                f"--on_divergence=rollback at step {step}: no evaluation has "
+                "saved a checkpoint yet; lower --eval_interval, or use skip"
+            )
+        jumped = self._progress.jumped
+        tensors, state = checkpoints.read(regular[-1])
+        self._restore(regular[-1], tensors, state)
+        self._progress.jumped = jumped + step - self._progress.step
+        self._feed.jumped = self._progress.jumped
+        self._unread.clear()
+        self._roll_back_at = None
+        self._rollbacks += 1
+        self._report.forget_after(self._progress.step)
+        self._report.line(
+            f"rolled back to {regular[-1]}; going on with the data after "
+            f"those of step {step}"
+        )
+
+    def _log_progress(self) -> None:
+        self._lap()
+        step, window = self._progress.step, self._progress.window
+        measures, total = window.measures(), self._options.train_steps
+        left_out = f"  {window.left_out} left out" if window.left_out else ""
         self._report.line(
             f"step {step:>{len(str(total))}}/{total}"
             f"  loss {measures['loss']:.4f}"
             f"  accuracy {measures['accuracy']:.3f}"
-            f"  lr {rate:.2e}"
-            f"  {speed:,.0f} target tokens/s"
-            f"  {duration(self._pace.left(step))} left"
+            f"  lr {self._rate:.2e}"
+            f"  {window.tokens_per_second:,.0f} target tokens/s"
+            f"  {duration(self._pace.left(step))} left{left_out}"
         )
         self._report.record(
             step,
             "train",
             {
                 **measures,
-                "learning_rate": rate,
-                "gradient_norm": values["gradient_norm"],
-                "tokens_per_second": speed,
+                "learning_rate": self._rate,
+                "gradient_norm": window.gradient_norm,
+                "left_out": window.left_out,
+                "tokens_per_second": window.tokens_per_second,
             },
         )
-        self._pending.clear()
-        self._window = step
-        self._pace.start()
+        self._progress.window = Window(since=step)
 
-    def _non_finite(self, step: int) -> str:
-        count = self._setup.hparams.accumulate_steps
-        ids: list[int] = []
-        for micro in range((step - 1) * count, step * count):
-            found = self._setup.batches.batch(micro)["example_ids"]
-            ids += [int(i) for i in found.ravel() if i >= 0]
-        shown = ", ".join(map(str, ids[:20])) + (", ..." if ids[20:] else "")
-        good = self._last_saved or "none was saved yet"
-        return (
-            f"the loss is not finite at step {step}; last good checkpoint: "
-            f"{good}; training example ids of that batch: {shown}; lower "
-            "learning_rate_constant or set clip_grad_norm by --hparams"
-        )
+    def _lap(self) -> None:
+        """Counts the time of the updates since the last call."""
+        step = self._progress.step
+        self._progress.window.seconds += self._pace.lap(step - self._lapped)
+        self._lapped = step
 
     def _evaluate(self) -> None:
         setup, step = self._setup, self._progress.step
-        values: dict[str, Any] = setup.evaluate_loss()
-        decoded = setup.decode_validation()
+        try:
+            values: dict[str, Any] = setup.evaluate_loss(self._stop_if_asked)
+            decoded = setup.decode_validation(self._stop_if_asked)
+        except Interrupted as stop:
+            self._saver.wait()
+            raise self._interrupted(
+                stop.signal, "in the evaluation of"
+            ) from None
         values |= decoded.scores
         numbers = {k: v for k, v in values.items() if isinstance(v, float)}
         text = "  ".join(
@@ -209,136 +274,80 @@ class Training:
             self._report.line(f"    {source[:100]}")
             self._report.line(f"      -> {output[:100]}")
         self._report.record(step, "validation", values)
-        self._keep_best(numbers)
-        self._check_stopping(numbers)
+        self._keep_best(numbers[setup.problem.main_metric])
+        if self._progress.judge(self._options.stopping_rule, numbers):
+            self._report.line(self._progress.stopped)
+        self._progress.evaluated = step
+        self._rollbacks = 0
+        if setup.chief:
+            self._saver.note(self._progress)
 
-    def _keep_best(self, numbers: dict[str, float]) -> None:
-        score = numbers[self._setup.problem.main_metric]
+    def _keep_best(self, score: float) -> None:
         progress, keep = self._progress, self._options.keep_best
-        ranked = sorted(
-            [*progress.best, [score, progress.step]],
-            key=lambda item: (-item[0], item[1]),
-        )
-        progress.best = ranked[:keep]
-        if [score, progress.step] not in progress.best or not keep:
+        if not progress.rank(score, keep) or not self._setup.chief:
             return
         root = self._setup.run.checkpoints
-        tensors = self._setup.model_tensors()
+        folder = checkpoints.path(root, progress.step, "best")
         state = {"step": progress.step, "score": score}
-        if self._setup.chief:
-            folder = checkpoints.path(root, progress.step, "best")
-            checkpoints.write(folder, tensors, state)
-            kept = {int(step) for _, step in progress.best}
-            checkpoints.keep_only(root, kept, "best")
-
-    def _check_stopping(self, numbers: dict[str, float]) -> None:
-        name, progress = self._options.early_stopping_metric, self._progress
-        if name is None:
-            return
-        if name not in numbers:
-            raise UserError(
-                f"--early_stopping_metric={name}: not measured"
-                f"{closest(name, numbers)}; there are {', '.join(numbers)}"
-            )
-        value = numbers[name]
-        best = progress.stopping_best
-        sign = -1 if name in _LOWER_IS_BETTER else 1
-        margin = self._options.early_stopping_min_delta
-        if best is None or sign * (value - best) > margin:
-            progress.stopping_best, progress.stopping_bad = value, 0
-            return
-        progress.stopping_bad += 1
-        if progress.stopping_bad >= self._options.early_stopping_patience:
-            progress.stopped = (
-                f"early stop at step {progress.step}: {name} did not improve "
-                f"on {best:.4f} in {progress.stopping_bad} evaluations"
-            )
-            self._report.line(progress.stopped)
+        checkpoints.write(folder, self._setup.model_tensors(), state)
+        kept = {int(step) for _, step in progress.best}
+        checkpoints.keep_only(root, kept, "best")
 
     def _save(self) -> None:
-        setup, progress = self._setup, self._progress
-        tensors = setup.model_tensors() | setup.optimizer_tensors()
-        if not setup.chief:
-            return
-        root = setup.run.checkpoints
-        folder = checkpoints.path(root, progress.step)
-        checkpoints.write(folder, tensors, dataclasses.asdict(progress))
-        checkpoints.keep_last(root, self._options.keep_last)
-        self._last_saved = folder
+        self._lap()
+        setup = self._setup
+        if setup.chief:
+            tensors = setup.model_tensors() | setup.optimizer_tensors()
+            self._saver.save(tensors, self._progress)
+        self._pace.start()
 
     def _resume(self) -> None:
         setup = self._setup
         root = setup.run.checkpoints
         if setup.chief:
-            checkpoints.remove_leftovers(root)
-            checkpoints.keep_last(root, self._options.keep_last)
+            self._saver.clean()
+        setup.workers.wait()
         found = checkpoints.read_newest(root, self._report.line)
-        if found is None:
-            return
-        folder, tensors, state = found
-        setup.restore(tensors, folder)
-        del state["tensors"]
-        self._progress = Progress(**state)
-        patience = self._options.early_stopping_patience
-        if (
-            self._options.early_stopping_metric is None
-            or self._progress.stopping_bad < patience
-        ):
-            self._progress.stopped = ""  # the rule that stopped it is gone
-        self._last_saved = folder
-        self._report.line(f"resumed from {folder}: step {self._progress.step}")
+        if found is not None:
+            self._restore(*found)
+        steps = setup.workers.gather(self._progress.step)
+        if len(set(steps)) > 1:
+            raise UserError(
+                f"--output_dir={setup.run.path}: the workers found checkpoints "
+                f"of steps {', '.join(map(str, steps))}; it must be a folder "
+                "that all of them share"
+            )
+        self._report.open(self._progress.step, self._progress.evaluated)
+        if found is not None:
+            self._report.line(
+                f"resumed from {found[0]}: step {self._progress.step}"
+            )
 
-    def _catch_signals(self):
-        return _SignalCatcher(self._note_signal)
+    def _restore(self, folder: str, tensors, state) -> None:
+        self._setup.restore(tensors, folder)
+        self._progress = Progress.from_state(state)
+        self._lapped = self._progress.step
+        self._saver.newest = folder
+        self._progress.reconsider(self._options.stopping_rule)
+        self._feed.jumped = self._progress.jumped
 
     def _note_signal(self, number: int) -> None:
         self._signal = number
 
+    def _stop_if_asked(self) -> None:
+        if self._signal is not None:
+            raise Interrupted(self._signal)
+
     def _stop_for_signal(self) -> None:
-        self._log_progress_if_pending()
+        self._read(0)
         self._save()
-        name = signal.Signals(self._signal).name
-        raise Interrupted(
-            self._signal,
-            f"{name} at step {self._progress.step}: saved "
-            f"{self._last_saved}; the same command goes on from there",
+        self._saver.wait()
+        raise self._interrupted(self._stop, "at")
+
+    def _interrupted(self, number: int, when: str) -> Interrupted:
+        name = Interrupted(number)
+        return Interrupted(
+            number,
+            f"{name} {when} step {self._progress.step}: saved "
+            f"{self._saver.newest}; the same command goes on from there",
         )
-
-    def _log_progress_if_pending(self) -> None:
-        if self._pending:
-            rate = learning_rate(
-                self._setup.hparams,
-                self._progress.step,
-                self._options.train_steps,
-            )
-            self._log_progress(rate)
-
-
-class _SignalCatcher:
-    """Turns SIGINT and SIGTERM into a note; a second one acts at once."""
-
-    _NUMBERS = (signal.SIGINT, signal.SIGTERM)
-
-    def __init__(self, note):
-        self._note = note
-        self._old: dict[int, Any] = {}
-
-    def __enter__(self) -> _SignalCatcher:
-        if threading.current_thread() is threading.main_thread():
-            for number in self._NUMBERS:
-                self._old[number] = signal.signal(number, self._handle)
-        return self
-
-    def _handle(self, number, frame) -> None:
-        del frame
-        self._restore()
-        os.write(2, b"\nstopping after this step, then saving ...\n")
-        self._note(number)
-
-    def _restore(self) -> None:
-        for number, handler in self._old.items():
-            signal.signal(number, handler)
-        self._old.clear()
-
-    def __exit__(self, *exception) -> None:
-        self._restore()

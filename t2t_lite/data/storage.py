@@ -28,7 +28,7 @@ def replacing(path: str) -> Iterator[str]:
     )
     try:
         yield temporary
-        _flush_to_disk(temporary)
+        flush_to_disk(temporary)
         os.replace(temporary, path)
     except BaseException:
         with contextlib.suppress(FileNotFoundError):
@@ -40,6 +40,11 @@ def write_bytes(path: str, content: bytes) -> None:
     """Writes `content` to `path`, whole or not at all."""
     with replacing(path) as temporary, open(temporary, "wb") as file:
         file.write(content)
+
+
+def write_text(path: str, text: str) -> None:
+    """Writes `text` to `path` as UTF-8, whole or not at all."""
+    write_bytes(path, text.encode())
 
 
 def write_json(path: str, content: Any) -> None:
@@ -122,7 +127,7 @@ def _is_same_file(path: str, file) -> bool:
         return False
 
 
-def _flush_to_disk(path: str) -> None:
+def flush_to_disk(path: str) -> None:
     """Asks the system to write `path` before the rename that publishes it."""
     descriptor = os.open(path, os.O_RDONLY)
     try:

@@ -4,7 +4,8 @@ import pytest
 
 from t2t_lite import problems
 from t2t_lite.trainer.finishing import finish
-from t2t_lite.trainer.setup import Setup, TrainingOptions
+from t2t_lite.trainer.options import TrainingOptions
+from t2t_lite.trainer.setup import Setup
 from t2t_lite.trainer.training import Training
 from tests.models_for_tests import tiny_hparams
 
@@ -38,5 +39,5 @@ def finished_run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("finished")
     setup = make_setup(folder)
     finish(setup, Training(setup).run().step)
-    setup.report.close()
+    setup.close()
     return folder / "run"

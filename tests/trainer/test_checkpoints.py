@@ -1,4 +1,5 @@
 import os
+import pathlib
 
 import numpy as np
 import pytest
@@ -30,16 +31,15 @@ def test_round_trip(tmp_path):
     assert os.listdir(tmp_path) == ["step-00000007"]
 
 
-def test_keep_last_and_listing(tmp_path):
-    folders = [_write(tmp_path, step) for step in (1, 2, 10)]
-    assert checkpoints.listing(str(tmp_path)) == folders
-    checkpoints.keep_last(str(tmp_path), 2)
-    assert checkpoints.listing(str(tmp_path)) == folders[1:]
-    assert checkpoints.step_of(folders[2]) == 10
+def test_listing_is_by_step(tmp_path):
+    folders = [_write(tmp_path, step) for step in (2, 10, 1)]
+    found = checkpoints.listing(str(tmp_path))
+    assert found == [folders[2], folders[0], folders[1]]
+    assert checkpoints.step_of(folders[1]) == 10
 
 
 @pytest.mark.parametrize(
-    "damage", ["truncate", "flip", "remove", "state", "empty_state"]
+    "damage", ["truncate", "flip", "remove", "state", "empty_state", "digit"]
 )
 def test_damaged_newest_is_skipped_and_named(tmp_path, damage):
     good, bad = _write(tmp_path, 1), _write(tmp_path, 2)
@@ -58,6 +58,9 @@ def test_damaged_newest_is_skipped_and_named(tmp_path, damage):
     elif damage == "state":
         with open(state, "w") as file:
             file.write('{"step": 2')
+    elif damage == "digit":
+        text = pathlib.Path(state).read_text()
+        pathlib.Path(state).write_text(text.replace('"step": 2', '"step": 3'))
     else:
         open(state, "w").close()
     with pytest.raises(checkpoints.DamagedCheckpointError, match=bad):

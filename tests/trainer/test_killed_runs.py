@@ -13,16 +13,16 @@ from tests.trainer.conftest import make_setup
 def test_leftovers_of_writing_are_removed(tmp_path):
     make_setup(tmp_path)
     run = tmp_path / "run"
-    for name in ("results.json.tmp-7", "curves.png.tmp-7"):
+    for name in (".results.json.7-a.tmp", ".curves.png.7-a.tmp"):
         (run / name).write_text("half")
     make_setup(tmp_path)
-    assert not list(run.glob("*.tmp-*"))
+    assert not list(run.glob(".*.tmp"))
 
 
 def test_a_run_killed_before_its_description_goes_on(tmp_path):
     run = tmp_path / "run"
     run.mkdir()
-    (run / "hparams.json.tmp-7").write_text("{")
+    (run / ".hparams.json.7-a.tmp").write_text("{")
     make_setup(tmp_path)
     assert RunFolder(str(run)).exists()
 
@@ -50,7 +50,7 @@ def test_a_run_killed_before_it_removed_the_oldest_goes_on(tmp_path):
 
 def test_a_test_that_is_taken_again_is_recorded_once(tmp_path):
     reporter = Reporter(RunFolder(str(tmp_path)))
-    reporter.open(0)
+    reporter.open(0, 0)
     for kind in ("validation", "test"):
         reporter.record(2, kind, {"bleu": 1.0})
     reporter.forget(2, "test")

@@ -126,6 +126,10 @@ def test_step_lowers_for_gpu_without_one():
     text = tf.function(
         step.pure_update, jit_compile=True
     ).experimental_get_compiler_ir(
-        parameters, slots, gradients, tf.constant(9.0), tf.constant([1.0, 0.1])
+        parameters,
+        slots,
+        gradients,
+        {"loss": tf.constant(9.0), "tokens": tf.constant(9.0)},
+        tf.constant([1.0, 0.1]),
     )(stage="hlo", platform_name="GPU")
     assert text.startswith("HloModule")

@@ -9,13 +9,11 @@ import pytest
 from t2t_lite import problems
 from t2t_lite.errors import UserError
 from t2t_lite.trainer import checkpoints
+from t2t_lite.trainer.divergence import DivergenceError
 from t2t_lite.trainer.finishing import finished_results
+from t2t_lite.trainer.interruption import Interrupted
 from t2t_lite.trainer.run_folder import RunFolder
-from t2t_lite.trainer.training import (
-    Interrupted,
-    NonFiniteLossError,
-    Training,
-)
+from t2t_lite.trainer.training import Training
 from tests.models_for_tests import tiny_hparams
 from tests.trainer.conftest import DATA, make_setup
 
@@ -66,9 +64,9 @@ def test_non_finite_loss_stops_and_names_the_batch(tmp_path):
         train_steps=6,
     )
     with pytest.raises(
-        NonFiniteLossError,
+        DivergenceError,
         match=r"not finite at step [2-6]; last good checkpoint: .*"
-        r"training example ids of that batch: \d+",
+        r"training examples of that update: \d+ rows, .* \d+ \(nan\)",
     ):
         Training(setup).run()
 
@@ -79,10 +77,10 @@ def test_ctrl_c_saves_and_the_rest_is_exact(tmp_path, monkeypatch):
     setup = make_setup(parts)
     update = setup.step.update
 
-    def interrupted_update(batches, step, rate):
+    def interrupted_update(batches, step, *arguments, **options):
         if step == 3:
             signal.raise_signal(signal.SIGINT)
-        return update(batches, step, rate)
+        return update(batches, step, *arguments, **options)
 
     monkeypatch.setattr(setup.step, "update", interrupted_update)
     handler = signal.getsignal(signal.SIGINT)

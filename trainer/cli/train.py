@@ -58,6 +58,28 @@ def _define(values: flags.FlagValues) -> None:
 
 def _define_course(values: flags.FlagValues, string, integer) -> None:
     """Defines what is printed, kept and exported, and when a run stops."""
+    flags.DEFINE_float(
+        "save_checkpoints_secs",
+        600.0,
+        "Seconds after which a run saves between evaluations; 0 = never.",
+        flag_values=values,
+        lower_bound=0.0,
+    )
+    flags.DEFINE_bool(
+        "async_checkpointing",
+        False,
+        "Write checkpoints on another thread while training goes on.",
+        flag_values=values,
+    )
+    flags.DEFINE_enum(
+        "on_divergence",
+        "stop",
+        ["stop", "skip", "rollback"],
+        "When a loss or gradient is not finite, or a loss jumps: stop, leave "
+        "that update out, or go back to the last evaluation's checkpoint and "
+        "on with later data.",
+        flag_values=values,
+    )
     integer("log_interval", 100, "Updates between progress lines.")
     integer("show_samples", 2, "Decoded examples shown at each evaluation.")
     integer("keep_last", 5, "Newest checkpoints kept.")
@@ -122,7 +144,7 @@ def _define_device(values: flags.FlagValues) -> None:
 
 
 def _training_options(values: flags.FlagValues, problem: Any) -> Any:
-    from t2t_lite.trainer.setup import TrainingOptions
+    from t2t_lite.trainer.options import TrainingOptions
 
     def choose(name, fallback):
         given = values[name].value
@@ -133,6 +155,9 @@ def _training_options(values: flags.FlagValues, problem: Any) -> Any:
     steps = choose("train_steps", 100_000)
     names = (
         "eval_steps",
+        "save_checkpoints_secs",
+        "async_checkpointing",
+        "on_divergence",
         "log_interval",
         "show_samples",
         "keep_last",
@@ -166,9 +191,10 @@ def train(values: flags.FlagValues) -> int:
         finished_results,
         show_finished,
     )
+    from t2t_lite.trainer.interruption import Interrupted
     from t2t_lite.trainer.memory import keep_freed_memory
     from t2t_lite.trainer.setup import Setup
-    from t2t_lite.trainer.training import Interrupted, Training
+    from t2t_lite.trainer.training import Training
 
     common.import_registrations(values)
     if values.registry_help:
@@ -189,7 +215,7 @@ def train(values: flags.FlagValues) -> int:
         setup.report.line(str(stop))
         return 128 + stop.signal
     finally:
-        setup.report.close()
+        setup.close()
     return 0
 
 
