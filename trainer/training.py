@@ -169,9 +169,7 @@ class Training:
             if self._left_out_in_a_row < divergence.MAX_LEFT_OUT_IN_A_ROW:
                 self._report.line(f"left out: {what}; {examples}")
                 return
-            what += (
-                f", {self._left_out_in_a_row} updates in a row were left out"
-            )
+            what += f", {self._left_out_in_a_row} updates in a row left out"
         if policy == "rollback" and self._rollbacks < divergence.MAX_ROLLBACKS:
             self._report.line(f"{what}; {examples}")
             self._roll_back_at = step

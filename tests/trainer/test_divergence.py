@@ -75,7 +75,7 @@ def test_skip_leaves_that_update_out_and_goes_on(tmp_path, capsys):
 
 def test_skip_does_not_skip_for_ever(tmp_path, monkeypatch):
     monkeypatch.setattr(divergence, "MAX_LEFT_OUT_IN_A_ROW", 1)
-    with pytest.raises(DivergenceError, match="1 left out in a row"):
+    with pytest.raises(DivergenceError, match="1 updates in a row left out"):
         Training(_spoiled(tmp_path, on_divergence="skip")).run()
 
 
