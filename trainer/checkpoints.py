@@ -21,7 +21,9 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from t2t_lite.data import untrusted
 from t2t_lite.errors import UserError
+from t2t_lite.trainer import bundle
 
 _STEP = re.compile(r"(step|best)-(\d{8})")
 
@@ -70,11 +72,13 @@ def read(folder: str) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         DamagedCheckpointError: a file is missing, or a checksum fails.
     """
     try:
-        with open(os.path.join(folder, "state.json")) as file:
-            state = json.load(file)
-        reader = tf.train.load_checkpoint(os.path.join(folder, "tensors"))
-        shapes = reader.get_variable_to_shape_map()
-        tensors = {name: reader.get_tensor(name) for name in shapes}
+        # A measure of a run that diverged may be no finite number.
+        state = untrusted.read_json(
+            os.path.join(folder, "state.json"), finite=False
+        )
+        if type(state["step"]) is not int or state["step"] < 0:
+            raise ValueError("its step is no number of updates")
+        tensors = bundle.read(os.path.join(folder, "tensors"))
         if len(tensors) != state["tensors"]:
             raise ValueError("a tensor is missing")
     except (

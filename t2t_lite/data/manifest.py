@@ -81,8 +81,8 @@ def read(folder: str) -> dict[str, Any]:
     version = manifest.get("format_version")
     if version != FORMAT_VERSION:
         raise UserError(
-            f"{path} has format version {version!r:.80}, this program reads version"
-            f" {FORMAT_VERSION}; {_mend(folder)}"
+            f"{path} has format version {version!r:.80}, this program reads"
+            f" version {FORMAT_VERSION}; {_mend(folder)}"
         )
     if not _is_unchanged(manifest):
         raise damaged(path, "its content does not match its data_hash")
@@ -200,8 +200,8 @@ def _is_unchanged(manifest: dict[str, Any]) -> bool:
     """Returns whether a manifest still has the hash it was written with."""
     try:
         return manifest["data_hash"] == data_hash(manifest)
-    except (KeyError, AttributeError, TypeError):  # not even the form of a manifest
-        return False
+    except (KeyError, AttributeError, TypeError):
+        return False  # it has not even the form of a manifest
 
 
 def _differences(there, asked):

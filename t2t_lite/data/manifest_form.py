@@ -28,7 +28,7 @@ def check(manifest: Any) -> None:
     for name in features:
         _require(isinstance(name, str), "features", "a list of names", name)
     _require(
-        _SIDES <= set(features) and len(set(features)) == len(features),
+        set(features) >= _SIDES and len(set(features)) == len(features),
         "features",
         "inputs and targets, each once",
         features,
