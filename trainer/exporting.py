@@ -20,6 +20,7 @@ from typing import Any
 import tensorflow as tf
 
 import t2t_lite
+from t2t_lite.data import untrusted
 from t2t_lite.errors import UserError
 from t2t_lite.trainer.inference import Predictor
 from t2t_lite.trainer.run_folder import write_atomically
@@ -62,7 +63,11 @@ def versions(root: str) -> list[int]:
     """Returns the versions exported below `root`, ascending."""
     if not os.path.isdir(root):
         return []
-    return sorted(int(name) for name in os.listdir(root) if name.isdigit())
+    return sorted(
+        int(name)
+        for name in os.listdir(root)
+        if name.isascii() and name.isdigit()
+    )
 
 
 def export(
@@ -148,9 +153,8 @@ def _origin(predictor: Predictor) -> dict[str, Any]:
 def _read_origin(folder: str) -> dict[str, Any] | None:
     """Returns what a version was made of; None if it does not say."""
     try:
-        with open(os.path.join(folder, _ORIGIN_FILE)) as file:
-            return json.load(file)
-    except (FileNotFoundError, json.JSONDecodeError):
+        return untrusted.read_json(os.path.join(folder, _ORIGIN_FILE))
+    except (FileNotFoundError, ValueError):
         return None
 
 
