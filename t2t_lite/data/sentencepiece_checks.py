@@ -74,8 +74,12 @@ def check(proto: Any, name: str) -> None:
         unknown = proto.trainer_spec.unk_surface
     except UnicodeDecodeError as error:
         raise damaged(name) from error
-    wrong = any(not text or "\0" in text for text in (*texts, unknown))
-    if wrong or not all(math.isfinite(p.score) for p in proto.pieces):
+    # Some versions of protobuf give what is no UTF-8 as bytes.
+    right = all(
+        isinstance(text, str) and text and "\0" not in text
+        for text in (*texts, unknown)
+    )
+    if not right or not all(math.isfinite(p.score) for p in proto.pieces):
         raise damaged(name)
 
 
