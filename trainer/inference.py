@@ -105,7 +105,7 @@ class Predictor:
         )
         shape = tf.shape(result.ids)
         texts = self.tokenizer.detokenize(
-            tf.reshape(result.ids, [-1, shape[2]])
+            tf.reshape(result.ids, [shape[0] * shape[1], shape[2]])
         )
         texts = tf.reshape(texts, shape[:2])
         visible = tf.strings.length(tf.strings.strip(inputs)) > 0

@@ -70,9 +70,10 @@ def collected(part: str, strategy: SearchStrategy) -> list:
     return inputs
 
 
-def check_message(error: Exception) -> None:
-    """Checks that a user's error is one line of a bearable length."""
+def check_message(error: Exception, part: str = "") -> None:
+    """Checks that an error is one line of a bearable length, with `part`."""
     message = str(error)
     assert message
+    assert part in message
     assert len(message.splitlines()) == 1
     assert len(message) <= 2100

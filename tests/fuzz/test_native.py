@@ -157,9 +157,7 @@ def test_checkpoints(good_checkpoint):
     root = good_checkpoint
     contents = {name: (root / "good" / name).read_bytes() for name in FILES}
     strategy = st.sampled_from(FILES).flatmap(
-        lambda name: st.tuples(
-            st.just(name), mutations.mangled(contents[name])
-        )
+        lambda name: st.tuples(st.just(name), mutations.mangled(contents[name]))
     )
     states = mutations.edited(json.loads(contents[FILES[0]])).map(
         lambda state: (FILES[0], mutations.as_json(state))
