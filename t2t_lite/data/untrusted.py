@@ -36,7 +36,7 @@ def read_file(path: str, limit: int) -> bytes:
             f"it has {status.st_size:,} bytes, at most {limit:,} are read"
         )
     with open(path, "rb") as file:
-        return file.read(limit)
+        return file.read(status.st_size)
 
 
 def read_json(path: str, finite: bool = True) -> Any:
