@@ -8,7 +8,6 @@ from t2t_lite.data import untrusted
 
 _MAX_VOCAB_SIZE = 2**31 - 1
 _TYPES = {
-    "format": int,
     "problem": str,
     "problem_options": dict,
     "model": str,
@@ -20,10 +19,12 @@ _TYPES = {
 }
 
 
-def read(path: str) -> dict[str, Any]:
-    """Returns the checked fields of a run's hparams.json.
+def read(path: str, expected: int) -> dict[str, Any]:
+    """Returns the fields of a run's hparams.json.
 
-    `hparams` is a JSON object still; `vocabulary` is a plain file name.
+    Those of the format `expected` are checked: `hparams` is a JSON object
+    still; `vocabulary` is a plain file name. Of another format there is only
+    `format` to be relied on.
 
     Raises:
         ValueError: the file is no JSON object, or a field is missing or of
@@ -33,6 +34,14 @@ def read(path: str) -> dict[str, Any]:
     values = untrusted.read_json(path)
     if not isinstance(values, dict):
         raise ValueError("it is no JSON object")
+    if type(values.get("format")) is not int:
+        raise ValueError("it names no format")
+    if values["format"] == expected:
+        _check(values)
+    return values
+
+
+def _check(values: dict[str, Any]) -> None:
     for name, kind in _TYPES.items():
         if name not in values:
             raise ValueError(f"{name} is missing")
@@ -46,4 +55,3 @@ def read(path: str) -> dict[str, Any]:
     search = values["settings"].get("decode_hparams", "")
     if not isinstance(search, str):
         raise ValueError(f"decode_hparams: expected str, got {search!r:.80}")
-    return values

@@ -109,7 +109,7 @@ class RunFolder:
 
         path = self.file(_FILE)
         try:
-            values = run_fields.read(path)
+            values = run_fields.read(path, FORMAT)
         except (FileNotFoundError, NotADirectoryError):
             raise UserError(
                 f"--output_dir={self.path}: no run is here ({_FILE} is "
