@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import errno
 import math
 import os
 import stat
 
 import numpy as np
 import tensorflow as tf
+
+from t2t_lite.data import untrusted
+from t2t_lite.trainer import bundle_index
 
 
 def read(prefix: str) -> dict[str, np.ndarray]:
@@ -21,34 +23,26 @@ def read(prefix: str) -> dict[str, np.ndarray]:
             that the data cannot hold, or that are no numbers.
         OSError, RuntimeError, tf.errors.OpError: a file is missing or damaged.
     """
+    index = untrusted.read_file(f"{prefix}.index", bundle_index.MAX_INDEX_BYTES)
+    found = bundle_index.shapes_and_types(index)
     held = _data_bytes(prefix)
-    reader = tf.compat.v1.train.NewCheckpointReader(prefix)
-    shapes = reader.get_variable_to_shape_map()
-    dtypes = reader.get_variable_to_dtype_map()
-    promised = 0
-    for name, shape in shapes.items():
-        dtype = dtypes[name]
-        if not (dtype.is_floating or dtype.is_integer or dtype.is_bool):
-            raise ValueError(f"{name} holds no numbers but {dtype.name}")
-        promised += math.prod(shape) * dtype.size
+    promised = sum(
+        math.prod(shape) * dtype.size for shape, dtype in found.values()
+    )
     if promised > held:
         raise ValueError(f"{held} bytes of data, its index says {promised}")
-    return {name: reader.get_tensor(name) for name in shapes}
+    reader = tf.compat.v1.train.NewCheckpointReader(prefix)
+    return {name: reader.get_tensor(name) for name in found}
 
 
 def _data_bytes(prefix: str) -> int:
-    """Returns the size of the data files; checks that all are files."""
-    folder, start = os.path.split(f"{prefix}.")
-    sizes = {}
+    """Returns the size of the data files; checks that they are files."""
+    folder, start = os.path.split(f"{prefix}.data-")
+    size = 0
     for name in os.listdir(folder):
         if name.startswith(start):
             status = os.stat(os.path.join(folder, name))
             if not stat.S_ISREG(status.st_mode):
                 raise ValueError(f"{name} is no regular file")
-            sizes[name.removeprefix(start)] = status.st_size
-    # Without it TensorFlow would look for its first format.
-    if sizes.pop("index", None) is None:
-        raise FileNotFoundError(
-            errno.ENOENT, os.strerror(errno.ENOENT), f"{prefix}.index"
-        )
-    return sum(sizes.values())
+            size += status.st_size
+    return size

@@ -23,6 +23,7 @@ INPUTS = {
     "decode_hparams strings": 100,
     "run folders": 80,
     "checkpoints": 150,
+    "crafted indexes": 60,
     "serving requests": 40,
     "served answers": 60,
 }

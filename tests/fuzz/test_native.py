@@ -14,7 +14,7 @@ from t2t_lite.data.text_encoder import ByteEncoder, load_encoder
 from t2t_lite.errors import UserError
 from t2t_lite.trainer import checkpoints
 from tests.data.fake import quiet
-from tests.fuzz import child, counting, mutations
+from tests.fuzz import child, counting, crafted_index, mutations
 
 LINES = ["the small dog sleeps", "the dog eats a bone", "42 cats"] * 50
 TENSORS = {
@@ -165,6 +165,8 @@ def test_checkpoints(good_checkpoint):
     inputs = counting.collected(
         "checkpoints", st.one_of(strategy, strategy, strategy, states)
     )
+    crafted = crafted_index.indexes().map(lambda index: (FILES[1], index))
+    inputs += counting.collected("crafted indexes", crafted)
     for number, (name, content) in enumerate(inputs):
         folder = root / f"{number:05d}"
         shutil.copytree(root / "good", folder)
@@ -175,6 +177,23 @@ def test_checkpoints(good_checkpoint):
     for answer in damaged:
         assert answer.startswith("UserError checkpoint ")
         assert "is damaged (" in answer
+
+
+def test_an_index_of_many_blocks(tmp_path):
+    """What is not damaged is read, however large and whatever its types."""
+    folder = str(tmp_path / "step-00000001")
+    tensors = {
+        f"model/{i:04d}{'/layer' * 20}": np.full([i % 3], i, kind)
+        for i in range(3000)
+        for kind in [(np.float32, np.int64, np.bool_, np.float16)[i % 4]]
+    }
+    checkpoints.write(folder, tensors, {"step": 1})
+    size = os.path.getsize(os.path.join(folder, "tensors.index"))
+    assert size > 1 << 18  # TensorFlow begins another block there
+    found, _ = checkpoints.read(folder)
+    assert found.keys() == tensors.keys()
+    for name, value in tensors.items():
+        np.testing.assert_array_equal(found[name], value)
 
 
 def test_missing_parts_of_a_checkpoint(good_checkpoint, tmp_path):
