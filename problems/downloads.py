@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import os
-import shutil
 import threading
 import urllib.error
 import urllib.request
@@ -15,6 +14,8 @@ from t2t_lite.errors import UserError
 
 _PROBE_SECONDS = 5.0
 _READ_SECONDS = 30.0
+_LARGEST = 1 << 30
+_CHUNK = 1 << 16
 
 
 def unreachable(url: str, seconds: float = _PROBE_SECONDS) -> str:
@@ -50,7 +51,8 @@ def download(url: str, path: str, check: Callable[[str], None]) -> None:
         check: called with the temporary file; raises UserError if the
             content is not what was expected.
     Raises:
-        UserError: no network, or the content is wrong. Nothing is left.
+        UserError: no network, or the content is wrong or larger than 1 GiB.
+            Nothing is left.
     """
     os.makedirs(os.path.dirname(path), exist_ok=True)
     temporary = f"{path}.{os.getpid()}.tmp"
@@ -59,7 +61,12 @@ def download(url: str, path: str, check: Callable[[str], None]) -> None:
             urllib.request.urlopen(url, timeout=_READ_SECONDS) as response,
             open(temporary, "wb") as file,
         ):
-            shutil.copyfileobj(response, file)
+            while chunk := response.read(_CHUNK):
+                file.write(chunk)
+                if file.tell() > _LARGEST:
+                    raise UserError(
+                        f"cannot download {url}: more than {_LARGEST:,} bytes"
+                    )
             _check_length(url, response, file.tell())
         check(temporary)
         os.replace(temporary, path)
@@ -76,7 +83,9 @@ def _check_length(url: str, response: Any, received: int) -> None:
     http.client notices that only where it is asked for all bytes at once.
     """
     promised = response.headers.get("Content-Length")
-    if promised is not None and int(promised) != received:
+    if promised is None or not promised.isdecimal():
+        return
+    if int(promised) != received:
         raise UserError(
             f"cannot download {url}: the connection ended after"
             f" {received:,} of {int(promised):,} bytes; try again"

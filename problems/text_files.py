@@ -8,11 +8,17 @@ from __future__ import annotations
 
 import gzip
 import itertools
+import os
 import zlib
 from collections.abc import Iterator
 from typing import BinaryIO
 
 from t2t_lite.errors import UserError
+
+MAX_LINE_BYTES = 1 << 24
+# Text packs to a fifth; what unpacks to more than this is no text.
+MAX_UNPACKED_BYTES = 1 << 30
+MAX_UNPACKED_RATIO = 100
 
 
 def read_lines(path: str, compressed: bool | None = None) -> Iterator[str]:
@@ -24,14 +30,27 @@ def read_lines(path: str, compressed: bool | None = None) -> Iterator[str]:
             ends in .gz.
     Raises:
         UserError: the file is missing, unreadable, a damaged .gz, or not
-            UTF-8; the message names the file and, where it is known, the
-            line's number.
+            UTF-8, a line is longer than 16 MiB, or a .gz unpacks to more
+            than 1 GiB and 100 times its size; the message names the file
+            and, where it is known, the line's number.
     """
-    number = 0
+    number = size = 0
     try:
         with _open(path, compressed) as file:
-            for raw in file:
+            limit = _unpacked_limit(file)
+            while raw := file.readline(MAX_LINE_BYTES + 1):
                 number += 1
+                size += len(raw)
+                if len(raw) > MAX_LINE_BYTES:
+                    raise UserError(
+                        f"{path}, line {number}: longer than"
+                        f" {MAX_LINE_BYTES:,} bytes; is it a file of sentences?"
+                    )
+                if size > limit:
+                    raise UserError(
+                        f"{path}: unpacks to more than {limit:,} bytes; unpack"
+                        " it first, if that is what you want"
+                    )
                 yield _decode(raw, path, number)
     except FileNotFoundError as error:
         raise UserError(f"{path}: no such file") from error
@@ -53,6 +72,14 @@ def _open(path: str, compressed: bool | None) -> BinaryIO:
     if compressed is None:
         compressed = path.endswith(".gz")
     return gzip.open(path, "rb") if compressed else open(path, "rb")
+
+
+def _unpacked_limit(file: BinaryIO) -> float:
+    """Returns how many bytes may be read of an opened file."""
+    if not isinstance(file, gzip.GzipFile):
+        return float("inf")
+    packed = os.fstat(file.fileno()).st_size
+    return max(MAX_UNPACKED_BYTES, MAX_UNPACKED_RATIO * packed)
 
 
 def _decode(raw: bytes, path: str, number: int) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import types
 import typing
 from collections.abc import Mapping
@@ -15,12 +16,15 @@ T = TypeVar("T")
 
 _WORDS = {"true": True, "1": True, "yes": True}
 _WORDS |= {"false": False, "0": False, "no": False}
+_LARGEST_INT = 2**31 - 1  # TensorFlow's sizes and steps are int32
 
 
 def require(condition: bool, name: str, expected: str, value: Any) -> None:
     """Raises UserError unless `condition` holds for the hparam `name`."""
     if not condition:
-        raise UserError(f"hparam {name}: expected {expected}, got {value!r}")
+        raise UserError(
+            f"hparam {name}: expected {expected}, got {value!r:.200}"
+        )
 
 
 def require_choice(name: str, value: Any, choices: tuple) -> None:
@@ -28,7 +32,7 @@ def require_choice(name: str, value: Any, choices: tuple) -> None:
     if value not in choices:
         raise UserError(
             f"hparam {name}: expected one of {', '.join(choices)}, got "
-            f"{value!r}{closest(str(value), choices)}"
+            f"{value!r:.200}{closest(str(value)[:200], choices)}"
         )
 
 
@@ -158,6 +162,11 @@ def _check_type(instance: Any, name: str, value: Any) -> None:
     ok = isinstance(value, accepted) and (
         not isinstance(value, bool) or bool in accepted
     )
+    if isinstance(value, int):
+        most = f"at most {_LARGEST_INT} in size"
+        require(abs(value) <= _LARGEST_INT, name, most, value)
+    if isinstance(value, float):
+        require(math.isfinite(value), name, "a finite number", value)
     if float in accepted and type(value) is int:
         object.__setattr__(instance, name, float(value))
         ok = True
@@ -189,7 +198,7 @@ def parse_value(name: str, text: str, hint: Any) -> Any:
     expected = " or ".join(
         "none" if t is type(None) else t.__name__ for t in accepted
     )
-    raise UserError(f"hparam {name}: expected {expected}, got {text!r}")
+    raise UserError(f"hparam {name}: expected {expected}, got {text!r:.200}")
 
 
 def split_overrides(text: str) -> dict[str, str]:
@@ -202,9 +211,9 @@ def split_overrides(text: str) -> dict[str, str]:
     for part in filter(None, (p.strip() for p in text.split(","))):
         name, equals, value = part.partition("=")
         if not equals:
-            raise UserError(f"{part!r} is not of the form name=value")
+            raise UserError(f"{part!r:.200} is not of the form name=value")
         if name.strip() in result:
-            raise UserError(f"{name.strip()!r} is given twice")
+            raise UserError(f"{name.strip()!r:.200} is given twice")
         result[name.strip()] = value.strip()
     return result
 
@@ -219,7 +228,9 @@ def override(hparams: T, text: str) -> T:
     values = {}
     for name, value in split_overrides(text).items():
         if name not in kinds:
-            raise UserError(f"unknown hparam {name!r}{closest(name, kinds)}")
+            raise UserError(
+                f"unknown hparam {name!r:.200}{closest(name[:200], kinds)}"
+            )
         values[name] = parse_value(name, value, kinds[name])
     return dataclasses.replace(hparams, **values)
 
@@ -245,13 +256,19 @@ def from_dict(cls: type[T], values: Mapping[str, Any], source: str) -> T:
         values: field values; missing fields keep their defaults.
         source: str, the file that messages name.
     Raises:
-        UserError: an unknown field or a value of the wrong type.
+        UserError: no JSON object, an unknown field or a value of the wrong
+            type.
     """
     kinds = field_types(cls)
+    if not isinstance(values, Mapping):
+        raise UserError(
+            f"{source}: expected the hparams as an object, got {values!r:.80}"
+        )
     for name in values:
         if name not in kinds:
             raise UserError(
-                f"{source}: unknown hparam {name!r}{closest(name, kinds)}"
+                f"{source}: unknown hparam {name!r:.200}"
+                f"{closest(str(name)[:200], kinds)}"
             )
     try:
         return cls(**values)

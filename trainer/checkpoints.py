@@ -12,7 +12,6 @@ each; state.json carries its own. Names are "model/<path>" and
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
@@ -22,8 +21,9 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from t2t_lite.data import storage
+from t2t_lite.data import storage, untrusted
 from t2t_lite.errors import UserError
+from t2t_lite.trainer import bundle
 
 _STATE = "state.json"
 _STEP = re.compile(r"(step|best)-(\d{8})")
@@ -83,8 +83,8 @@ def _write_state(folder: str, state: dict[str, Any]) -> None:
 
 def _read_state(folder: str) -> dict[str, Any]:
     """Returns the state; raises ValueError or OSError if it is damaged."""
-    with open(os.path.join(folder, _STATE), encoding="utf-8") as file:
-        state = json.load(file)
+    # A measure of a run that diverged may be no finite number.
+    state = untrusted.read_json(os.path.join(folder, _STATE), finite=False)
     checksum = state.pop("checksum", None)
     if checksum != storage.sha256_of_json(state):
         raise ValueError(f"{_STATE} does not match its checksum")
@@ -99,9 +99,9 @@ def read(folder: str) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """
     try:
         state = _read_state(folder)
-        reader = tf.train.load_checkpoint(os.path.join(folder, "tensors"))
-        shapes = reader.get_variable_to_shape_map()
-        tensors = {name: reader.get_tensor(name) for name in shapes}
+        if type(state["step"]) is not int or state["step"] < 0:
+            raise ValueError("its step is no number of updates")
+        tensors = bundle.read(os.path.join(folder, "tensors"))
         if len(tensors) != state["tensors"]:
             raise ValueError("a tensor is missing")
     except (

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import json
 import os
 import shutil
 from collections.abc import Sequence
@@ -20,7 +19,7 @@ from typing import Any
 import tensorflow as tf
 
 import t2t_lite
-from t2t_lite.data import storage
+from t2t_lite.data import storage, untrusted
 from t2t_lite.errors import UserError
 from t2t_lite.trainer.inference import Predictor
 
@@ -62,7 +61,11 @@ def versions(root: str) -> list[int]:
     """Returns the versions exported below `root`, ascending."""
     if not os.path.isdir(root):
         return []
-    return sorted(int(name) for name in os.listdir(root) if name.isdigit())
+    return sorted(
+        int(name)
+        for name in os.listdir(root)
+        if name.isascii() and name.isdigit()
+    )
 
 
 def export(
@@ -154,9 +157,8 @@ def _origin(predictor: Predictor) -> dict[str, Any]:
 def _read_origin(folder: str) -> dict[str, Any] | None:
     """Returns what a version was made of; None if it does not say."""
     try:
-        with open(os.path.join(folder, _ORIGIN_FILE)) as file:
-            return json.load(file)
-    except (FileNotFoundError, json.JSONDecodeError):
+        return untrusted.read_json(os.path.join(folder, _ORIGIN_FILE))
+    except (FileNotFoundError, ValueError):
         return None
 
 

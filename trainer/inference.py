@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -18,6 +19,7 @@ from t2t_lite.decoding.search import SearchOptions, beam_search
 from t2t_lite.errors import UserError
 from t2t_lite.hparams import HParams
 from t2t_lite.models.resolve import build
+from t2t_lite.registry import MODELS
 from t2t_lite.trainer import checkpoints
 from t2t_lite.trainer.run_folder import RunFolder
 
@@ -103,7 +105,7 @@ class Predictor:
         )
         shape = tf.shape(result.ids)
         texts = self.tokenizer.detokenize(
-            tf.reshape(result.ids, [-1, shape[2]])
+            tf.reshape(result.ids, [shape[0] * shape[1], shape[2]])
         )
         texts = tf.reshape(texts, shape[:2])
         visible = tf.strings.length(tf.strings.strip(inputs)) > 0
@@ -114,10 +116,17 @@ class Predictor:
         }
 
     def predict_batch(self, texts: Sequence[str]) -> list[Prediction]:
-        """Translates texts as one batch."""
+        """Translates texts as one batch.
+
+        Args:
+            texts: str, or bytes of UTF-8; what is no UTF-8 is replaced.
+        Raises:
+            UserError: something is neither.
+        """
         if not texts:
             return []
-        result = self._function(tf.constant(list(texts), tf.string))
+        inputs = [_utf8(i, text) for i, text in enumerate(texts)]
+        result = self._function(tf.constant(inputs, tf.string))
         outputs = result["outputs"].numpy()
         return [
             Prediction(
@@ -144,6 +153,7 @@ class Predictor:
             batch_size: int, most sentences at a time.
             before_batch: called before each batch; may raise to end the work.
         """
+        texts = [_utf8(i, text) for i, text in enumerate(texts)]
         order = np.argsort([len(t) for t in texts], kind="stable")[::-1]
         results: list[Prediction | None] = [None] * len(texts)
         for start in range(0, len(order), batch_size):
@@ -156,9 +166,20 @@ class Predictor:
 
     def __call__(self, texts: Sequence[str] | str) -> list[str] | str:
         """Returns the best translation of each text (or of the one text)."""
-        if isinstance(texts, str):
+        if isinstance(texts, (str, bytes)):
             return self.predict([texts])[0].outputs[0]
         return [p.outputs[0] for p in self.predict(texts)]
+
+
+def _utf8(index: int, text: Any) -> bytes:
+    """Returns a text as UTF-8, whatever is in it."""
+    if isinstance(text, bytes):
+        text = text.decode("utf-8", "replace")
+    if not isinstance(text, str):
+        raise UserError(
+            f"text {index}: expected str, got {type(text).__name__}"
+        )
+    return text.encode("utf-8", "replace")
 
 
 def choose_checkpoint(run: RunFolder, checkpoint_path: str | None) -> str:
@@ -238,19 +259,38 @@ def load(
             f"entries, the run was trained with {description.vocab_size}; "
             "restore the run's own vocabulary"
         )
-    model = build(
-        description.model, description.hparams, encoder.vocab_size, dtype
-    )
+    if decode_hparams is None:
+        decode_hparams = description.settings.get("decode_hparams", "")
+    options = SearchOptions.parse(decode_hparams)
     folder = choose_checkpoint(run, checkpoint_path)
     folder, tensors, state = _read_or_fall_back(
         run, folder, checkpoint_path, log
     )
+    _check_size(description, tensors, folder)
+    model = build(
+        description.model, description.hparams, encoder.vocab_size, dtype
+    )
     log(f"weights of step {state['step']} from {folder}")
     assign_weights(model, tensors, folder)
-    if decode_hparams is None:
-        decode_hparams = description.settings.get("decode_hparams", "")
-    options = SearchOptions.parse(decode_hparams)
     return Predictor(model, encoder, description.hparams, options)
+
+
+def _check_size(description, tensors: dict[str, np.ndarray], source) -> None:
+    """Raises UserError if the model is larger than a checkpoint's tensors.
+
+    Before the model is built: sizes read from a file could ask for more
+    memory than there is.
+    """
+    count = getattr(MODELS.get(description.model), "least_parameters", None)
+    if count is None:  # a user's model need not have it
+        return
+    needed = count(description.hparams, description.vocab_size)
+    held = sum(value.size for value in tensors.values())
+    if needed > held:
+        raise UserError(
+            f"{source}: {held:,} numbers, but the run's hparams make a model "
+            f"of {needed:,}; it belongs to another model or vocabulary"
+        )
 
 
 def _read_or_fall_back(run, folder, asked, log):

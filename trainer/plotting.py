@@ -2,23 +2,41 @@
 
 from __future__ import annotations
 
-import json
-
-from t2t_lite.data import storage
+from t2t_lite.data import storage, untrusted
+from t2t_lite.errors import UserError
 from t2t_lite.trainer.run_folder import RunFolder
 
 
 def read_metrics(path: str) -> dict[str, dict[str, list[tuple[int, float]]]]:
     """Returns {kind: {name: [(step, value), ...]}} of a metrics.jsonl."""
     curves: dict[str, dict[str, list[tuple[int, float]]]] = {}
-    with open(path, encoding="utf-8") as file:
-        for line in file:
-            row = json.loads(line)
-            kind = curves.setdefault(row["kind"], {})
-            for name, value in row.items():
-                if isinstance(value, float):
-                    kind.setdefault(name, []).append((row["step"], value))
+    with open(path, "rb") as file:
+        number = 0
+        while line := file.readline(untrusted.MAX_JSON_BYTES):
+            number += 1
+            for kind, name, point in _points(path, number, line):
+                curves.setdefault(kind, {}).setdefault(name, []).append(point)
     return curves
+
+
+def _points(path: str, number: int, line: bytes):
+    """Yields (kind, name, (step, value)) of one measurement.
+
+    Raises:
+        UserError: the line is no measurement; names file and line.
+    """
+    try:
+        row = untrusted.parse_json(line, finite=False)
+        kind, step = row["kind"], row["step"]
+        if not isinstance(kind, str) or type(step) is not int:
+            raise ValueError("kind and step are no text and number")
+    except (KeyError, TypeError, ValueError) as error:
+        raise UserError(
+            f"{path}, line {number}: no measurement ({error}); delete that line"
+        ) from error
+    for name, value in row.items():
+        if isinstance(value, float):
+            yield kind, name, (step, value)
 
 
 def plot_curves(run: RunFolder, main_metric: str) -> str:

@@ -23,6 +23,7 @@ from typing import Any, BinaryIO
 from t2t_lite.data import storage
 from t2t_lite.errors import UserError
 from t2t_lite.hparams import HParams, from_dict
+from t2t_lite.trainer import run_fields
 
 FORMAT = 1
 _FILE = "hparams.json"
@@ -96,27 +97,29 @@ class RunFolder:
 
         path = self.file(_FILE)
         try:
-            with open(path, encoding="utf-8") as file:
-                values = json.load(file)
-            if values["format"] != FORMAT:
-                raise UserError(
-                    f"{path}: format {values['format']}, but this version "
-                    f"reads format {FORMAT}"
-                )
-            hparams_class = MODELS.get(values["model"]).hparams_class
-            hparams = from_dict(hparams_class, values["hparams"], path)
-            names = {f.name for f in dataclasses.fields(RunDescription)}
-            fields = {k: values[k] for k in names} | {"hparams": hparams}
-        except FileNotFoundError:
+            values = run_fields.read(path, FORMAT)
+        except (FileNotFoundError, NotADirectoryError):
             raise UserError(
                 f"--output_dir={self.path}: no run is here ({_FILE} is "
                 "missing); train one there first, or give another folder"
             ) from None
-        except (json.JSONDecodeError, KeyError, TypeError) as error:
+        except ValueError as error:
             raise UserError(
                 f"{path} is damaged ({error}); restore it or train in "
                 "another folder"
             ) from error
+        if values["format"] != FORMAT:
+            raise UserError(
+                f"{path}: format {values['format']}, but this version "
+                f"reads format {FORMAT}"
+            )
+        try:
+            hparams_class = MODELS.get(values["model"]).hparams_class
+        except UserError as error:
+            raise UserError(f"{path}: {error}") from None
+        hparams = from_dict(hparams_class, values["hparams"], path)
+        names = {f.name for f in dataclasses.fields(RunDescription)}
+        fields = {k: values[k] for k in names} | {"hparams": hparams}
         return RunDescription(**fields)
 
     def lock(self) -> None:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 from typing import Any
 
-from t2t_lite.data import storage
+from t2t_lite.data import manifest_form, storage, untrusted
 from t2t_lite.errors import UserError
 
 FORMAT_VERSION = 1
@@ -80,23 +81,29 @@ def read(folder: str) -> dict[str, Any]:
     version = manifest.get("format_version")
     if version != FORMAT_VERSION:
         raise UserError(
-            f"{path} has format version {version}, this program reads version"
-            f" {FORMAT_VERSION}; {_mend(folder)}"
+            f"{path} has format version {version!r:.80}, this program reads"
+            f" version {FORMAT_VERSION}; {_mend(folder)}"
         )
     if not _is_unchanged(manifest):
         raise damaged(path, "its content does not match its data_hash")
+    try:
+        manifest_form.check(manifest)
+    except ValueError as error:
+        raise damaged(path, str(error)) from error
     return manifest
 
 
 def read_partial(folder: str) -> dict[str, Any] | None:
-    """Returns the manifest with holes of an interrupted run, or None."""
-    path = os.path.join(folder, PARTIAL_FILE)
+    """Returns the manifest with holes of an interrupted run, or None.
+
+    A damaged one counts as none: the run starts again.
+    """
     try:
-        with open(path, encoding="utf-8") as file:
-            partial = json.load(file)
+        partial = untrusted.read_json(os.path.join(folder, PARTIAL_FILE))
+        manifest_form.check_partial(partial)
     except (FileNotFoundError, ValueError):
         return None
-    return partial if isinstance(partial, dict) else None
+    return partial
 
 
 def write_partial(folder: str, partial: dict[str, Any]) -> None:
@@ -125,7 +132,7 @@ def check_matches(
         UserError: names each differing field, what is there, what was asked.
     """
     differing = [
-        f"{field} is {old!r} there but {new!r} was asked for"
+        f"{field} is {old!r:.200} there but {new!r:.200} was asked for"
         for field, old, new in _differences(there, asked)
     ]
     if differing:
@@ -154,11 +161,14 @@ def damaged(path: str, what: str) -> UserError:
 def check_file(path: str, entry: dict[str, Any]) -> None:
     """Checks that a file is there and has the size of its manifest entry."""
     try:
-        size = os.path.getsize(path)
+        status = os.stat(path)
     except OSError as error:
         raise UserError(
             f"{path} is missing; {_mend(os.path.dirname(path))}"
         ) from error
+    if not stat.S_ISREG(status.st_mode):
+        raise damaged(path, "it is no regular file")
+    size = status.st_size
     if size != entry["bytes"]:
         raise damaged(path, f"{size} bytes, the manifest says {entry['bytes']}")
 
@@ -190,8 +200,8 @@ def _is_unchanged(manifest: dict[str, Any]) -> bool:
     """Returns whether a manifest still has the hash it was written with."""
     try:
         return manifest["data_hash"] == data_hash(manifest)
-    except (KeyError, AttributeError):  # not even the form of a manifest
-        return False
+    except (KeyError, AttributeError, TypeError):
+        return False  # it has not even the form of a manifest
 
 
 def _differences(there, asked):
@@ -230,10 +240,9 @@ def _why_missing(folder: str) -> str:
 
 def _read_json(path: str):
     try:
-        with open(path, encoding="utf-8") as file:
-            return json.load(file)
+        return untrusted.read_json(path)
     except ValueError as error:
-        raise damaged(path, "it is no JSON") from error
+        raise damaged(path, str(error)) from error
 
 
 def _mend(folder: str) -> str:

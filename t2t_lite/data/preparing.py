@@ -314,9 +314,8 @@ class _Preparation:
     def _shard_lengths(self, entry: dict[str, Any]) -> np.ndarray:
         """Returns the lengths in one shard, int32 `(features, examples)`."""
         path = os.path.join(self.folder, entry["file"])
-        content = manifests.read_checked(path, entry)
         columns = records.columns_of(
-            list(records.read_blocks(content)),
+            records.read_blocks(path, entry, self.state["features"]),
             self.state["features"],
             np.zeros(0, np.int64),
         )
@@ -384,3 +383,5 @@ def _check_features(features: dict[str, list], count: int) -> None:
                 f"encode_batch gave {len(rows)} rows of {name!r} for"
                 f" {count} examples"
             )
+        if not all(len(row) for row in rows):
+            raise ValueError(f"encode_batch gave a row of {name!r} without EOS")

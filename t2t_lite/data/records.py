@@ -10,17 +10,14 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import gzip
-import io
 import os
-import struct
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
 from t2t_lite.data import manifest as manifests
-from t2t_lite.data import storage
+from t2t_lite.data import record_checks, storage
 from t2t_lite.data.text_encoder import TextEncoder, load_encoder
 from t2t_lite.errors import UserError, closest
 
@@ -88,11 +85,24 @@ class Split:
         feature_names: tuple of str.
         lengths: per feature, int32 `(num_examples,)`, EOS included.
         shard_sizes: tuple of int, number of examples per shard, in order.
+
+    Args:
+        folder: str, the prepared folder.
+        name: str, the split.
+        manifest: the folder's checked manifest.
+        vocab_size: int, ids are below it.
     """
 
-    def __init__(self, folder: str, name: str, manifest: dict[str, Any]):
+    def __init__(
+        self,
+        folder: str,
+        name: str,
+        manifest: dict[str, Any],
+        vocab_size: int,
+    ):
         self.name = name
         self.folder = folder
+        self.vocab_size = vocab_size
         entry = manifest["splits"][name]
         self._shards = entry["shards"]
         self.num_examples = entry["examples"]
@@ -106,7 +116,11 @@ class Split:
         entry = self._lengths_entry
         path = os.path.join(self.folder, entry["file"])
         content = manifests.read_checked(path, entry)
-        table = np.load(io.BytesIO(content), allow_pickle=False)
+        shape = (len(self.feature_names), self.num_examples)
+        try:
+            table = record_checks.lengths_table(content, shape)
+        except ValueError as error:
+            raise manifests.damaged(path, str(error)) from error
         return dict(zip(self.feature_names, table, strict=True))
 
     def load(self, shards: Sequence[int] | None = None) -> Columns:
@@ -119,9 +133,27 @@ class Split:
         starts = np.concatenate([[0], np.cumsum(self.shard_sizes)])
         blocks = [block for i in chosen for block in self._blocks(i)]
         ids = [np.arange(starts[i], starts[i + 1]) for i in chosen]
-        return columns_of(
+        columns = columns_of(
             blocks, self.feature_names, _concatenated(ids, np.int64)
         )
+        self._check_columns(columns)
+        return columns
+
+    def _check_columns(self, columns: Columns) -> None:
+        """Raises UserError unless ids and lengths are what they must be."""
+        for name in self.feature_names:
+            values = columns.values[name]
+            if values.size and not (
+                values.min() >= 0 and values.max() < self.vocab_size
+            ):
+                self._refuse(f"{name} have ids outside of the vocabulary")
+            told = self.lengths[name][columns.example_ids]
+            if not np.array_equal(told, columns.lengths(name)):
+                self._refuse(f"{name} have other lengths than are listed")
+
+    def _refuse(self, what: str) -> None:
+        path = os.path.join(self.folder, manifests.MANIFEST_FILE)
+        raise manifests.damaged(path, f"split {self.name}: {what}")
 
     def texts(self, name: str) -> list[str]:
         """Returns the raw texts of one field ("inputs"), in split order.
@@ -139,7 +171,7 @@ class Split:
                         f" {name!r}{closest(name, self.feature_names)}"
                     )
                 texts.extend(
-                    text.decode()
+                    text.decode("utf-8", "replace")
                     for text in feature[f"{name}_text"].bytes_list.value
                 )
         return texts
@@ -153,7 +185,7 @@ class Split:
     def _blocks(self, shard: int) -> list:
         entry = self._shards[shard]
         path = os.path.join(self.folder, entry["file"])
-        return list(read_blocks(manifests.read_checked(path, entry)))
+        return read_blocks(path, entry, self.feature_names)
 
 
 class PreparedData:
@@ -183,7 +215,8 @@ class PreparedData:
                 f"{closest(name, self.splits)}; they have"
                 f" {', '.join(self.splits)}"
             )
-        return Split(self.folder, name, self.manifest)
+        size = self.encoder.vocab_size
+        return Split(self.folder, name, self.manifest, size)
 
     def check(self) -> None:
         """Reads every file and checks its SHA-256."""
@@ -216,14 +249,26 @@ def open_prepared(folder: str) -> PreparedData:
 
 
 def write_blocks(path: str, blocks: Iterable[bytes]) -> None:
-    """Writes serialised blocks as a GZIP TFRecord file, whole or not at all."""
+    """Writes serialised blocks as a GZIP TFRecord file, whole or not at all.
+
+    Raises:
+        UserError: `read_blocks` would refuse the file as too large.
+    """
     import tensorflow as tf
 
+    left = record_checks.MAX_UNPACKED
     with (
         storage.replacing(path) as temporary,
         tf.io.TFRecordWriter(temporary, "GZIP") as writer,
     ):
         for block in blocks:
+            left -= len(block) + record_checks.FRAME_BYTES
+            if left < 0:
+                raise UserError(
+                    f"{path} would unpack to more than"
+                    f" {record_checks.MAX_UNPACKED:,} bytes; prepare the data"
+                    " with a larger --num_shards"
+                )
             writer.write(block)
 
 
@@ -253,22 +298,28 @@ def block_of(
     return example.SerializeToString(deterministic=True)
 
 
-def read_blocks(content: bytes) -> Iterator:
-    """Yields the `tf.train.Example`s of a GZIP TFRecord file's content.
+def read_blocks(
+    path: str, entry: dict[str, Any], feature_names: Sequence[str]
+) -> list:
+    """Returns the `tf.train.Example` blocks of a GZIP TFRecord file.
 
     The file's own checksums are not looked at: the manifest's SHA-256 covers
-    more.
-    """
-    from tensorflow.core.example import example_pb2
+    more. A file may unpack to 1 GiB at most.
 
-    records = memoryview(gzip.decompress(content))
-    position = 0
-    while position < len(records):
-        # uint64 length, uint32 its checksum, the data, uint32 its checksum
-        (size,) = struct.unpack_from("<Q", records, position)
-        start = position + 12
-        yield example_pb2.Example.FromString(records[start : start + size])
-        position = start + size + 4
+    Args:
+        path: str, the file.
+        entry: its entry in the manifest.
+        feature_names: the features that every block must have.
+    Raises:
+        UserError: the file is missing or damaged, or not what the entry says.
+    """
+    content = manifests.read_checked(path, entry)
+    try:
+        return record_checks.blocks_in(
+            content, feature_names, entry["examples"]
+        )
+    except ValueError as error:
+        raise manifests.damaged(path, str(error)) from error
 
 
 def columns_of(

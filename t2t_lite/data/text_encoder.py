@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from t2t_lite.data import storage
+from t2t_lite.data import storage, untrusted
 from t2t_lite.errors import UserError, closest
 
 PAD_ID = 0
@@ -25,6 +25,7 @@ SENTENCEPIECE_KINDS = ("unigram", "bpe")
 VOCAB_KINDS = (*SENTENCEPIECE_KINDS, "byte")
 SENTENCEPIECE_FILE = "vocab.model"
 BYTE_FILE = "vocab.bytes.json"
+MAX_VOCABULARY_BYTES = 1 << 26
 
 
 class TextEncoder(abc.ABC):
@@ -89,7 +90,8 @@ class SentencePieceEncoder(TextEncoder):
             unknown ids are 0, 1 and 2, without a begin id.
         name: str, what error messages call it (a path).
     Raises:
-        UserError: `model` is damaged or has other special ids.
+        UserError: `model` is damaged, has other special ids, or normalises
+            text.
     """
 
     file_name = SENTENCEPIECE_FILE
@@ -97,25 +99,24 @@ class SentencePieceEncoder(TextEncoder):
     def __init__(self, model: bytes, name: str = "the SentencePiece model"):
         import sentencepiece
 
+        from t2t_lite.data import sentencepiece_checks as checks
+
         self._model = model
+        proto = checks.parse(model, name)
+        checks.check_special_ids(proto, (PAD_ID, EOS_ID, UNK_ID), name)
+        checks.check(proto, name)
         try:
-            if not model:
-                raise RuntimeError("an empty file, which sentencepiece takes")
             self._processor = sentencepiece.SentencePieceProcessor(
                 model_proto=model
             )
         except RuntimeError as error:
-            raise UserError(
-                f"{name} is damaged or no SentencePiece model; restore it from"
-                " a copy or prepare the data again"
-            ) from error
-        self._check_special_ids(name)
-        self.kind = self._model_kind()
+            raise checks.damaged(name) from error
+        self.kind = checks.kind_of(proto)
         self.vocab_size = self._processor.vocab_size()
 
     def encode_batch(self, texts):
         rows = self._processor.encode(
-            [_valid(text) for text in texts], out_type=int, num_threads=1
+            [valid_text(text) for text in texts], out_type=int, num_threads=1
         )
         return [np.array(row, np.int32) for row in rows]
 
@@ -135,23 +136,6 @@ class SentencePieceEncoder(TextEncoder):
         """Returns the text form of one id, as SentencePiece prints it."""
         return self._processor.id_to_piece(int(index))
 
-    def _check_special_ids(self, name: str) -> None:
-        processor = self._processor
-        found = (processor.pad_id(), processor.eos_id(), processor.unk_id())
-        if found != (PAD_ID, EOS_ID, UNK_ID):
-            raise UserError(
-                f"{name} has the padding, end and unknown ids {found}; they"
-                f" must be {(PAD_ID, EOS_ID, UNK_ID)}: train it with"
-                " pad_id=0, eos_id=1, unk_id=2, bos_id=-1"
-            )
-
-    def _model_kind(self) -> str:
-        from sentencepiece import sentencepiece_model_pb2
-
-        proto = sentencepiece_model_pb2.ModelProto.FromString(self._model)
-        names = {1: "unigram", 2: "bpe", 3: "word", 4: "char"}
-        return names[proto.trainer_spec.model_type]
-
 
 class ByteEncoder(TextEncoder):
     """UTF-8 bytes: byte `b` is id `b + 3`; 259 ids, no training.
@@ -165,7 +149,7 @@ class ByteEncoder(TextEncoder):
 
     def encode_batch(self, texts):
         return [
-            np.frombuffer(_valid(text).encode(), np.uint8).astype(np.int32)
+            np.frombuffer(valid_text(text).encode(), np.uint8).astype(np.int32)
             + np.int32(NUM_SPECIAL_IDS)
             for text in texts
         ]
@@ -190,16 +174,17 @@ def load_encoder(path: str) -> TextEncoder:
         path: str, a SentencePiece model (`.model`), `vocab.bytes.json`, or a
             folder that holds `vocab.model` or `vocab.bytes.json`.
     Raises:
-        UserError: the file is missing, damaged or of another kind.
+        UserError: the file is missing, damaged, of another kind or larger
+            than 64 MiB.
     """
     if os.path.isdir(path):
         path = _vocabulary_in(path)
     try:
-        with open(path, "rb") as file:
-            content = file.read()
-    except OSError as error:
+        content = untrusted.read_file(path, MAX_VOCABULARY_BYTES)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
         raise UserError(
-            f"cannot read the vocabulary {path}: {error.strerror}; prepare the"
+            f"cannot read the vocabulary {path}: {reason}; prepare the"
             " data first or give the right folder"
         ) from error
     if path.endswith(".json"):
@@ -232,25 +217,25 @@ def _vocabulary_in(folder: str) -> str:
 
 
 def _byte_encoder(content: bytes, path: str) -> ByteEncoder:
+    encoder = ByteEncoder()
+    expected = json.loads(encoder.to_bytes())
     try:
-        kind = json.loads(content).get("kind")
-    except (ValueError, AttributeError):
-        kind = None
-    if kind != ByteEncoder.kind:
+        intact = untrusted.parse_json(content) == expected
+    except ValueError:
+        intact = False
+    if not intact:
         raise UserError(
             f"the vocabulary {path} is damaged; restore it from a copy or"
             " prepare the data again"
         )
-    return ByteEncoder()
+    return encoder
 
 
-def _valid(text: str) -> str:
+def valid_text(text: str) -> str:
     """Returns `text` with lone surrogates, which no UTF-8 has, as '?'."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return text.encode("utf-8", "replace").decode()
-    return text
+    if untrusted.is_valid_text(text):
+        return text
+    return text.encode("utf-8", "replace").decode()
 
 
 def _ids_of_text(ids: Iterable[int]) -> list[int]:

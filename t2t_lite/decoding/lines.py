@@ -20,6 +20,8 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 MAX_LINE_BYTES = 1 << 20
+# Of long lines a window holds fewer; in memory, 4 bytes a unit at most.
+MAX_WINDOW_UNITS = 1 << 24
 _GZIP_MAGIC = b"\x1f\x8b"
 _UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 # NUL, the other C0 controls but tab, and DEL.
@@ -157,7 +159,8 @@ def batches_by_length(
 
     Each window of items is sorted by length, longest first, and cut so that
     rows * longest <= batch_tokens; an item longer than that is a batch of its
-    own. Items of equal length keep their order.
+    own. Items of equal length keep their order. A window ends early where its
+    items are `MAX_WINDOW_UNITS` long together.
 
     Args:
         items: any iterable, read one window ahead at most.
@@ -175,11 +178,13 @@ def batches_by_length(
             raise UserError(f"{name}: expected at least 1, got {value}")
     measure = length or _characters
     held: list[tuple[int, T]] = []
+    units = 0
     for entry in enumerate(items):
         held.append(entry)
-        if len(held) == window:
+        units += measure(entry[1])
+        if len(held) == window or units >= MAX_WINDOW_UNITS:
             yield from _cut(held, batch_tokens, measure)
-            held = []
+            held, units = [], 0
     yield from _cut(held, batch_tokens, measure)
 
 

@@ -10,14 +10,18 @@ from t2t_lite.errors import UserError, closest
 from t2t_lite.hparams import field_types, parse_value, split_overrides
 
 MAX_ALPHA = 10.0  # ((5 + length) / 6) ** alpha stays finite in float32
-_MINIMA = {
-    "beam_size": 1,
-    "extra_length": 0,
-    "num_results": 1,
-    "eos_id": 0,
-    "pad_id": 0,
-    "max_input_length": 1,
-    "batch_size": 1,
+MAX_BEAM_SIZE = 1024  # memory grows with it
+MAX_EXTRA_LENGTH = 1 << 16  # a search ends in the end
+_MAX_INT = 2**31 - 1
+_MAX_DIGITS = 10
+_RANGES = {
+    "beam_size": (1, MAX_BEAM_SIZE),
+    "extra_length": (0, MAX_EXTRA_LENGTH),
+    "num_results": (1, MAX_BEAM_SIZE),
+    "eos_id": (0, _MAX_INT),
+    "pad_id": (0, _MAX_INT),
+    "max_input_length": (1, _MAX_INT),
+    "batch_size": (1, _MAX_INT),
 }
 
 
@@ -26,11 +30,11 @@ class SearchOptions:
     """How outputs are searched for (Tensor2Tensor's --decode_hparams).
 
     Fields:
-        beam_size: hypotheses kept per sentence; 1 = greedy.
+        beam_size: hypotheses kept per sentence, to 1,024; 1 = greedy.
         alpha: exponent of GNMT's length penalty `((5 + length) / 6)**alpha`,
             0 (none) to 10; the length counts the end mark.
         extra_length: ids, end mark included, that an output may be longer
-            than its input (end mark included).
+            than its input (end mark included), to 65,536.
         num_results: outputs per sentence, at most `beam_size`.
         eos_id: the end mark.
         pad_id: fills results after the end mark, is the first id fed to the
@@ -63,15 +67,18 @@ class SearchOptions:
             f"a number from 0 to {MAX_ALPHA:g}",
             self.alpha,
         )
-        for name, minimum in _MINIMA.items():
+        for name, (least, most) in _RANGES.items():
             value = getattr(self, name)
             if name == "max_input_length" and value is None:
                 continue
             _require(
-                type(value) is int and minimum <= value < 2**31,
+                type(value) is int and least <= value,
                 name,
-                f"an integer of at least {minimum}",
+                f"an integer of at least {least}",
                 value,
+            )
+            _require(
+                value <= most, name, f"an integer of at most {most}", value
             )
         _require(
             self.num_results <= self.beam_size,
@@ -105,7 +112,8 @@ class SearchOptions:
             for name, value in parts.items():
                 if name not in names:
                     raise UserError(
-                        f"unknown option {name!r}{closest(name, names)}; "
+                        f"unknown option {name!r:.200}"
+                        f"{closest(name[:200], names)}; "
                         f"there are {', '.join(names)}"
                     )
                 if name in kinds:
@@ -128,7 +136,7 @@ class SearchOptions:
 def _require(condition: bool, name: str, expected: str, value: Any) -> None:
     if not condition:
         raise UserError(
-            f"decode_hparams: {name}: expected {expected}, got {value!r}"
+            f"decode_hparams: {name}: expected {expected}, got {value!r:.200}"
         )
 
 
@@ -137,9 +145,9 @@ def _parse_return_beams(text: str, beam_size: int) -> int:
         return beam_size
     if text.lower() in ("false", "no"):
         return 1
-    if text.isascii() and text.isdigit():
+    if text.isascii() and text.isdigit() and len(text) <= _MAX_DIGITS:
         return int(text)
     raise UserError(
         "decode_hparams: return_beams: expected true, false or a number of "
-        f"outputs, got {text!r}"
+        f"outputs, got {text!r:.200}"
     )

@@ -82,6 +82,8 @@ class TransformerHParams(HParams):
             "num_hidden_layers",
             "num_encoder_layers",
             "num_decoder_layers",
+            "key_head_size",
+            "value_head_size",
         ):
             value = getattr(self, name)
             require(value is None or value > 0, name, "an int above 0", value)
@@ -151,6 +153,29 @@ class Transformer(keras.Model):
             hparams.layer_prepostprocess_dropout, dtype=self.dtype_policy
         )
         self._create_stacks()
+
+    @staticmethod
+    def least_parameters(hparams: TransformerHParams, vocab_size: int) -> int:
+        """Returns the number of parameters, biases and norms not counted.
+
+        It is known before anything of that size is made.
+        """
+        h = hparams
+        default = h.hidden_size // h.num_heads
+        heads = (h.key_head_size or default) + (h.value_head_size or default)
+        attention = 2 * h.hidden_size * h.num_heads * heads
+        kernels = 3 if h.activation == "swiglu" else 2
+        feed_forward = kernels * h.hidden_size * h.filter_size
+        encoder = h.num_encoder_layers or h.num_hidden_layers
+        decoder = h.num_decoder_layers or h.num_hidden_layers
+        tables = {"all": 1, "target_softmax": 2, "none": 3}
+        rows = tables[h.shared_embedding] * vocab_size
+        rows += 2 * h.max_length if h.position == "learned" else 0
+        return (
+            encoder * (attention + feed_forward)
+            + decoder * (2 * attention + feed_forward)
+            + rows * h.hidden_size
+        )
 
     def _create_tables(self) -> None:
         """Creates the embedding tables; some names may share one."""

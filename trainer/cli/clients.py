@@ -110,7 +110,10 @@ def ask(client: Client, texts: list[str], retries: int) -> list[Answer]:
             "the signature has no output 'outputs', only "
             f"{', '.join(sorted(columns))}; check --signature"
         )
-    if any(len(column) != len(texts) for column in columns.values()):
+    if not all(
+        isinstance(column, list) and len(column) == len(texts)
+        for column in columns.values()
+    ):
         raise ServerError(f"the answer to {len(texts)} texts is not as long")
     return [
         {name: columns[name][row] for name in columns}
@@ -162,7 +165,9 @@ class RestClient:
     def _outputs(self, response: Any) -> dict[str, list]:
         try:
             answer = response.json()
-        except ValueError:
+        except (ValueError, RecursionError):
+            answer = {}
+        if not isinstance(answer, dict):
             answer = {}
         said = str(answer.get("error", f"HTTP status {response.status_code}"))
         if response.status_code == 404:
@@ -170,7 +175,9 @@ class RestClient:
         if response.status_code == 400:
             raise self.target.refused(said)
         if response.status_code in (429, 503):
-            raise NotReadyError(f"{self.target.server} is not ready: {said}")
+            raise NotReadyError(
+                f"{self.target.server} is not ready: {_one_line(said)}"
+            )
         if response.status_code == 504:
             raise self.target.late()
         if response.status_code != 200 or "outputs" not in answer:
@@ -224,10 +231,16 @@ class GrpcClient:
             answer = self._stub.Predict(request, timeout=self.target.timeout)
         except grpc.RpcError as error:
             raise self._failure(error) from error
-        return {
-            name: _texts(tf.make_ndarray(tensor).tolist())
-            for name, tensor in answer.outputs.items()
-        }
+        try:
+            return {
+                name: _texts(tf.make_ndarray(tensor).tolist())
+                for name, tensor in answer.outputs.items()
+            }
+        except (TypeError, ValueError) as error:
+            raise ServerError(
+                f"{self.target.server} sent no tensors: "
+                f"{_one_line(str(error))}; see its log"
+            ) from error
 
     def _failure(self, error: Any) -> Exception:
         import grpc

@@ -100,6 +100,7 @@ def _interactive(predictor) -> int:
     import readline  # line editing and history in input()
 
     readline.set_history_length(1000)
+    sys.stdin.reconfigure(errors="replace")  # whatever is typed is answered
     print("Type a sentence; an empty line or Ctrl-D ends.")
     while True:
         try:

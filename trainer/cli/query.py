@@ -15,6 +15,7 @@ from typing import Any
 
 from absl import flags
 
+from t2t_lite.decoding.lines import MAX_LINE_BYTES
 from t2t_lite.errors import UserError
 from t2t_lite.trainer.cli import command
 from t2t_lite.trainer.cli.clients import (
@@ -146,7 +147,8 @@ def _sentences(values: flags.FlagValues) -> Iterator[str]:
     """Yields the sentences; lines keep their number, so empty ones too.
 
     Raises:
-        UserError: a line is not UTF-8; the message has its number.
+        UserError: a line is not UTF-8, or longer than 1 MiB; the message has
+            its number.
     """
     if values.text:
         yield from values.text
@@ -156,7 +158,14 @@ def _sentences(values: flags.FlagValues) -> Iterator[str]:
         lines = sys.stdin.buffer
         if values.file:
             lines = stack.enter_context(open(values.file, "rb"))
-        for number, line in enumerate(lines, 1):
+        number = 0
+        while line := lines.readline(MAX_LINE_BYTES + 1):
+            number += 1
+            if len(line) > MAX_LINE_BYTES:
+                raise UserError(
+                    f"{name}, line {number}: longer than {MAX_LINE_BYTES} "
+                    "bytes; give a file with a sentence on each line"
+                )
             try:
                 yield line.decode("utf-8").rstrip("\r\n")
             except UnicodeDecodeError as error:
