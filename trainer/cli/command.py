@@ -9,9 +9,9 @@ A command owns its flags, so that two commands never meet in one namespace:
         command.run(train, FLAGS, "Trains a model.", ["t2t_lite_trainer ..."])
 
 Exit status: what the command returns (None is 0); 1 where the machine fails
-(no space left, permission denied, a `CommandError`); 2 for a mistake in the
-command line or in what it names; 130 after Ctrl-C. Anything else is a bug: a
-traceback.
+(no space left, permission denied, a `CommandError`, a lost worker); 2 for a
+mistake in the command line or in what it names; 130 after Ctrl-C. Anything
+else is a bug: a traceback.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from absl import flags
 from t2t_lite.errors import UserError, closest
 from t2t_lite.trainer.cli.flag_help import group, help_text
 from t2t_lite.trainer.cli.quiet import import_tensorflow
+from t2t_lite.trainer.roll_call import PeerError
 
 __all__ = ["CommandError", "group", "run"]
 
@@ -62,11 +63,12 @@ class CommandError(Exception):
 
 
 def run(
-    main: Callable[[flags.FlagValues], int | None],
+    main: Callable[..., int | None],
     flag_values: flags.FlagValues,
     description: str,
     examples: Sequence[str] = (),
     tensorflow: bool = True,
+    takes_command: bool = False,
 ) -> None:
     """Parses `sys.argv`, calls `main(flag_values)`, and exits.
 
@@ -74,11 +76,14 @@ def run(
     so `main`, not its module, must be what imports TensorFlow.
 
     Args:
-        main: what the command does; returns its exit status, or None for 0.
+        main: what the command does, given `flag_values`; returns its exit
+            status, or None for 0.
         flag_values: FlagValues, the command's own flags.
         description: str, a sentence or two for --help.
         examples: command lines for --help.
         tensorflow: bool, import TensorFlow before `main`, without its noise.
+        takes_command: bool, another command may stand behind `--`: its words
+            are the second argument of `main`, a list.
     Raises:
         SystemExit: always, with the status that the module's text describes.
     """
@@ -89,15 +94,20 @@ def run(
             print(help_text(program, flag_values, description, examples))
             status = 0
         else:
-            _parse(flag_values, sys.argv)
+            own, behind = sys.argv, []
+            if takes_command and "--" in own:
+                split = own.index("--")
+                own, behind = own[:split], own[split + 1 :]
+            _parse(flag_values, own)
             if tensorflow:
                 import_tensorflow()
-            status = main(flag_values) or 0
+            given = (flag_values, behind) if takes_command else (flag_values,)
+            status = main(*given) or 0
         sys.stdout.flush()
         sys.exit(status)
     except UserError as error:
         _fail(program, str(error), 2)
-    except CommandError as error:
+    except (CommandError, PeerError) as error:
         _fail(program, str(error), 1)
     except KeyboardInterrupt:
         _fail(program, "interrupted", 130)
