@@ -37,7 +37,9 @@ _CAUSE = re.compile(
 
 def num_workers(strategy: tf.distribute.Strategy) -> int:
     """Returns the number of processes that the strategy spans."""
-    return strategy.num_replicas_in_sync // _local_replicas(strategy)
+    replicas = strategy.num_replicas_in_sync
+    # The default strategy does not say where its one replica is.
+    return 1 if replicas == 1 else replicas // _local_replicas(strategy)
 
 
 def _local_replicas(strategy: tf.distribute.Strategy) -> int:
@@ -114,8 +116,8 @@ def peer_failure(
         error: what a collective, or a train step with one, raised.
         workers: "host:port" of each worker, to name the lost one by.
     Returns:
-        E.g. "worker 1 (host1:2222) was lost: it ended or cannot be reached;
-        ...", or None where `error` is about something else.
+        E.g. "worker 1 (host1:2222) was lost: it ended; ...", or None where
+        `error` is about something else.
     """
     if not isinstance(error, _LOST):
         return None
@@ -131,10 +133,10 @@ def peer_failure(
         known = index < len(workers)
         who = worker_name(workers, index) if known else f"worker {index}"
     silent = "heartbeats" in text or "Deadline Exceeded" in text
-    why = "stands still" if silent else "ended"
+    why = "no sign of life came from it" if silent else "it ended"
     return (
-        f"{who} was lost: it {why} or cannot be reached; see its own last "
-        "lines, then start all workers again"
+        f"{who} was lost: {why}; see its own last lines, then start all "
+        "workers again"
     )
 
 

@@ -197,7 +197,12 @@ def _converts(flag: flags.Flag, value: str) -> bool:
 
 
 def _machine_failure(error: Exception, values: flags.FlagValues) -> str | None:
-    """Returns one line with the path and the mend, or None for a bug."""
+    """Returns one line with what failed and the mend, or None for a bug."""
+    if _is_native(error):
+        from t2t_lite.trainer.collective import peer_failure
+
+        if line := peer_failure(error):
+            return line
     if isinstance(error, OSError) and error.errno in _MENDS:
         code, path = error.errno, error.filename
     else:
@@ -211,14 +216,18 @@ def _machine_failure(error: Exception, values: flags.FlagValues) -> str | None:
     return f"{os.strerror(code).lower()}: {place}; {_MENDS[code]}"
 
 
+def _is_native(error: Exception) -> bool:
+    return type(error).__module__.startswith("tensorflow.")
+
+
 def _native_failure(error: Exception) -> tuple[int | None, str | None]:
     """Reads errno and path out of TensorFlow's and HDF5's messages.
 
     TensorFlow writes "path; No space left on device"; HDF5 raises an OSError
     whose text holds "error message = 'No space left on device'".
     """
-    native = type(error).__module__.startswith("tensorflow.")
-    if not native and not (isinstance(error, OSError) and not error.errno):
+    hdf5 = isinstance(error, OSError) and not error.errno
+    if not _is_native(error) and not hdf5:
         return None, None
     text = str(error)
     for code in _MENDS:
