@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import sys
 
 import tensorflow as tf
 
 from t2t_lite.errors import UserError
+from t2t_lite.trainer import cluster
 
 STRATEGIES = ("auto", "one_device", "mirrored", "multi_worker", "tpu")
 PRECISIONS = ("auto", "float32", "bfloat16", "float16")
@@ -25,15 +27,24 @@ class Choice:
         return f"{self.value} ({self.reason})"
 
 
-def create_strategy(name: str) -> tuple[tf.distribute.Strategy, Choice]:
+def create_strategy(
+    name: str, wait_seconds: float = cluster.WAIT_SECONDS
+) -> tuple[tf.distribute.Strategy, Choice]:
     """Returns the strategy that `name` means on this machine, and why.
 
     Args:
         name: one of STRATEGIES. "auto" takes mirrored over several GPUs and
-            one device otherwise; "multi_worker" reads TF_CONFIG.
+            one device otherwise; "multi_worker" finds its cluster as
+            t2t_lite.trainer.cluster does, and must come before any
+            TensorFlow operation of the process.
+        wait_seconds: float, "multi_worker"'s longest wait for the others.
     Raises:
-        UserError: the strategy's devices are missing.
+        UserError: the strategy's devices or cluster are missing.
+        PeerError: another worker did not come in time.
     """
+    # First, for to list the devices is already too much.
+    if name == "multi_worker":
+        return _multi_worker(wait_seconds)
     gpus = tf.config.list_logical_devices("GPU")
     reason = "as asked"
     if name == "auto":
@@ -48,11 +59,6 @@ def create_strategy(name: str) -> tuple[tf.distribute.Strategy, Choice]:
             tf.distribute.MirroredStrategy(devices),
             Choice(name, f"{reason}, over {len(devices)} devices"),
         )
-    if name == "multi_worker":
-        return (
-            tf.distribute.MultiWorkerMirroredStrategy(),
-            Choice(name, f"{reason}, cluster from TF_CONFIG"),
-        )
     try:
         resolver = tf.distribute.cluster_resolver.TPUClusterResolver(tpu="")
         tf.config.experimental_connect_to_cluster(resolver)
@@ -63,6 +69,18 @@ def create_strategy(name: str) -> tuple[tf.distribute.Strategy, Choice]:
             f"({str(error).splitlines()[0]}); use --strategy=auto"
         ) from error
     return tf.distribute.TPUStrategy(resolver), Choice(name, reason)
+
+
+def _multi_worker(
+    wait_seconds: float,
+) -> tuple[tf.distribute.Strategy, Choice]:
+    found = cluster.find_cluster(wait_seconds=wait_seconds)
+
+    def say(line: str) -> None:
+        print(f"{found}: {line}", file=sys.stderr, flush=True)
+
+    strategy = cluster.start(found, wait_seconds, say=say)
+    return strategy, Choice("multi_worker", f"as asked, {found}")
 
 
 def device_name() -> str:

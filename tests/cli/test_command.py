@@ -13,6 +13,7 @@ from absl import flags
 
 from t2t_lite.errors import UserError
 from t2t_lite.trainer.cli import command
+from t2t_lite.trainer.roll_call import PeerError
 
 LIGHT = """
 from absl import flags
@@ -188,6 +189,29 @@ def test_status_of_main_is_the_exit_status(run):
     assert run(main=lambda values: 3) == (3, "", "")
 
 
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["--train_steps=7", "--", "ls", "--", "-l"], (7, ["ls", "--", "-l"])),
+        (["--train_steps=7", "--"], (7, [])),
+        (["--", "--help"], (100, ["--help"])),
+        ([], (100, [])),
+    ],
+)
+def test_a_command_behind_dashes(values, monkeypatch, arguments, expected):
+    seen = []
+    monkeypatch.setattr(sys, "argv", ["t2t_lite_launch", *arguments])
+    with pytest.raises(SystemExit) as stop:
+        command.run(
+            lambda v, words: seen.append((v.train_steps, words)),
+            values,
+            "Starts.",
+            tensorflow=False,
+            takes_command=True,
+        )
+    assert (stop.value.code, seen) == (0, [expected])
+
+
 def raising(error):
     def main(values):
         raise error
@@ -200,6 +224,7 @@ def raising(error):
     [
         (UserError("--problem is missing"), 2, "--problem is missing"),
         (command.CommandError("no answer"), 1, "no answer"),
+        (PeerError("worker 1 was lost"), 1, "worker 1 was lost"),
         (KeyboardInterrupt(), 130, "interrupted"),
         (
             PermissionError(errno.EACCES, "Permission denied", "/runs/x"),
@@ -243,6 +268,17 @@ def test_tensorflows_full_disk_is_one_line(run):
     status, _, err = run(main=raising(full))
     assert status == 1
     assert "no space left on device: /my runs/ckpt-1; free some" in err
+    assert err.count("\n") == 1
+
+
+def test_a_lost_worker_is_one_line(run):
+    import tensorflow as tf
+
+    text = "Collective ops is aborted by: Socket closed /job:worker/task:3"
+    lost = raising(tf.errors.UnavailableError(None, None, text))
+    status, _, err = run(main=lost)
+    assert status == 1
+    assert err.startswith("t2t_lite_trainer: worker 3 was lost: it ended; see")
     assert err.count("\n") == 1
 
 

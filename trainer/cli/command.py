@@ -9,9 +9,9 @@ A command owns its flags, so that two commands never meet in one namespace:
         command.run(train, FLAGS, "Trains a model.", ["t2t_lite_trainer ..."])
 
 Exit status: what the command returns (None is 0); 1 where the machine fails
-(no space left, permission denied, a `CommandError`); 2 for a mistake in the
-command line or in what it names; 130 after Ctrl-C. Anything else is a bug: a
-traceback.
+(no space left, permission denied, a `CommandError`, a lost worker); 2 for a
+mistake in the command line or in what it names; 130 after Ctrl-C. Anything
+else is a bug: a traceback.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from absl import flags
 from t2t_lite.errors import UserError, closest
 from t2t_lite.trainer.cli.flag_help import group, help_text
 from t2t_lite.trainer.cli.quiet import import_tensorflow
+from t2t_lite.trainer.roll_call import PeerError
 
 __all__ = ["CommandError", "group", "run"]
 
@@ -62,11 +63,12 @@ class CommandError(Exception):
 
 
 def run(
-    main: Callable[[flags.FlagValues], int | None],
+    main: Callable[..., int | None],
     flag_values: flags.FlagValues,
     description: str,
     examples: Sequence[str] = (),
     tensorflow: bool = True,
+    takes_command: bool = False,
 ) -> None:
     """Parses `sys.argv`, calls `main(flag_values)`, and exits.
 
@@ -74,11 +76,14 @@ def run(
     so `main`, not its module, must be what imports TensorFlow.
 
     Args:
-        main: what the command does; returns its exit status, or None for 0.
+        main: what the command does, given `flag_values`; returns its exit
+            status, or None for 0.
         flag_values: FlagValues, the command's own flags.
         description: str, a sentence or two for --help.
         examples: command lines for --help.
         tensorflow: bool, import TensorFlow before `main`, without its noise.
+        takes_command: bool, another command may stand behind `--`: its words
+            are the second argument of `main`, a list.
     Raises:
         SystemExit: always, with the status that the module's text describes.
     """
@@ -89,15 +94,20 @@ def run(
             print(help_text(program, flag_values, description, examples))
             status = 0
         else:
-            _parse(flag_values, sys.argv)
+            own, behind = sys.argv, []
+            if takes_command and "--" in own:
+                split = own.index("--")
+                own, behind = own[:split], own[split + 1 :]
+            _parse(flag_values, own)
             if tensorflow:
                 import_tensorflow()
-            status = main(flag_values) or 0
+            given = (flag_values, behind) if takes_command else (flag_values,)
+            status = main(*given) or 0
         sys.stdout.flush()
         sys.exit(status)
     except UserError as error:
         _fail(program, str(error), 2)
-    except CommandError as error:
+    except (CommandError, PeerError) as error:
         _fail(program, str(error), 1)
     except KeyboardInterrupt:
         _fail(program, "interrupted", 130)
@@ -187,7 +197,12 @@ def _converts(flag: flags.Flag, value: str) -> bool:
 
 
 def _machine_failure(error: Exception, values: flags.FlagValues) -> str | None:
-    """Returns one line with the path and the mend, or None for a bug."""
+    """Returns one line with what failed and the mend, or None for a bug."""
+    if _is_native(error):
+        from t2t_lite.trainer.collective import peer_failure
+
+        if line := peer_failure(error):
+            return line
     if isinstance(error, OSError) and error.errno in _MENDS:
         code, path = error.errno, error.filename
     else:
@@ -201,14 +216,18 @@ def _machine_failure(error: Exception, values: flags.FlagValues) -> str | None:
     return f"{os.strerror(code).lower()}: {place}; {_MENDS[code]}"
 
 
+def _is_native(error: Exception) -> bool:
+    return type(error).__module__.startswith("tensorflow.")
+
+
 def _native_failure(error: Exception) -> tuple[int | None, str | None]:
     """Reads errno and path out of TensorFlow's and HDF5's messages.
 
     TensorFlow writes "path; No space left on device"; HDF5 raises an OSError
     whose text holds "error message = 'No space left on device'".
     """
-    native = type(error).__module__.startswith("tensorflow.")
-    if not native and not (isinstance(error, OSError) and not error.errno):
+    hdf5 = isinstance(error, OSError) and not error.errno
+    if not _is_native(error) and not hdf5:
         return None, None
     text = str(error)
     for code in _MENDS:
