@@ -7,6 +7,7 @@ import dataclasses
 from t2t_lite.errors import UserError
 from t2t_lite.trainer import divergence
 from t2t_lite.trainer.progress import StoppingRule
+from t2t_lite.trainer.roll_call import WAIT_SECONDS
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -34,6 +35,8 @@ class TrainingOptions:
         early_stopping_min_delta: what counts as an improvement.
         seed: of initial weights, data order and dropout.
         precision, xla, strategy: see t2t_lite.trainer.strategies.
+        worker_wait_secs: seconds that "multi_worker" waits at its start for
+            the other workers.
         decode_hparams: search options of evaluation and export.
         export: write a SavedModel at the end.
     """
@@ -59,6 +62,7 @@ class TrainingOptions:
     precision: str = "auto"
     xla: str = "auto"
     strategy: str = "auto"
+    worker_wait_secs: float = WAIT_SECONDS
     decode_hparams: str = ""
     export: bool = True
 

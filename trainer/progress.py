@@ -92,10 +92,29 @@ class Progress:
 
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> Progress:
-        """Returns the progress in a checkpoint's state."""
+        """Returns the progress in a checkpoint's state.
+
+        Raises:
+            UserError: the state is that of no training.
+        """
         names = {field.name for field in dataclasses.fields(cls)}
         values = {k: v for k, v in state.items() if k in names}
-        return cls(**values | {"window": Window(**state["window"])})
+        kinds = {k: type(v) for k, v in dataclasses.asdict(cls()).items()}
+        kinds["stopping_best"] = (float, int, type(None))
+        for name in names:
+            if not isinstance(values.get(name, kinds), kinds[name]):
+                raise UserError(
+                    f"the state of a checkpoint has no valid {name!r}, so that "
+                    "training cannot go on from it; delete it"
+                )
+        try:
+            window = Window(**values["window"])
+        except TypeError as error:
+            raise UserError(
+                f"the state of a checkpoint has another window ({error}), so "
+                "that training cannot go on from it; delete it"
+            ) from error
+        return cls(**values | {"window": window})
 
     def to_state(self) -> dict[str, Any]:
         """Returns a JSON object for a checkpoint's state."""

@@ -52,10 +52,10 @@ class Setup:
         self.options = options
         self.run = RunFolder(options.output_dir)
         self._search = SearchOptions.parse(options.decode_hparams)
-        keras.utils.set_random_seed(options.seed)
         self.strategy, self._strategy_choice = strategies.create_strategy(
-            options.strategy
+            options.strategy, options.worker_wait_secs
         )
+        keras.utils.set_random_seed(options.seed)
         self.workers = Workers.of(self.strategy)
         self.chief = self.workers.chief
         self.report = Reporter(self.run, self.chief)
@@ -142,7 +142,9 @@ class Setup:
         if hparams.tokens_per_update is not None:
             return hparams.tokens_per_update
         if self.run.exists():
-            return self.run.describe().settings["tokens_per_update"]
+            stored = self.run.describe().settings.get("tokens_per_update")
+            if type(stored) is int and stored > 0:
+                return stored
         return hparams.batch_size * replicas * hparams.accumulate_steps
 
     def _plan_batches(self) -> None:

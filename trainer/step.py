@@ -341,10 +341,12 @@ class TrainStep:
 
     def _replica_update(self, gradients, sums, step_rate, stop):
         context = tf.distribute.get_replica_context()
-        # A copy: replicas that give the same tensor give no sum of replicas.
-        sums = {**sums, "stop": tf.identity(stop)}
+        sums = {**sums, "stop": stop}
         if self._strategy.num_replicas_in_sync > 1:
-            gradients, sums = context.all_reduce("SUM", [gradients, sums])
+            # Copies, which lie on the replica's device: an argument handed
+            # through lies nowhere, and could not be sent from there.
+            mine = tf.nest.map_structure(tf.identity, [gradients, sums])
+            gradients, sums = context.all_reduce("SUM", mine)
         parameters, slots, norm, diverged = self._apply(
             [p.read_value() for p in self.parameters],
             {k: v.read_value() for k, v in self.slots.items()},

@@ -8,6 +8,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from t2t_lite.trainer import collective
 from t2t_lite.trainer.interruption import Interrupted
 
 
@@ -27,14 +28,9 @@ class Workers:
     @classmethod
     def of(cls, strategy: tf.distribute.Strategy) -> Workers:
         """Returns the place that the strategy's cluster gives this process."""
-        resolver = getattr(strategy, "cluster_resolver", None)
-        if resolver is None or not resolver.task_type:
-            return cls(strategy)
-        tasks = resolver.cluster_spec().as_dict()
-        chiefs = len(tasks.get("chief", []))
-        count = chiefs + len(tasks.get("worker", []))
-        first = 0 if resolver.task_type == "chief" else chiefs
-        return cls(strategy, first + resolver.task_id, count)
+        count = collective.num_workers(strategy)
+        index = strategy.cluster_resolver.task_id if count > 1 else 0
+        return cls(strategy, index, count)
 
     @property
     def chief(self) -> bool:
@@ -43,10 +39,6 @@ class Workers:
 
     def gather(self, value: Any) -> list[Any]:
         """Returns every worker's JSON value, in the workers' order."""
-        if self.count == 1:
-            return [value]
-        from t2t_lite.trainer import collective
-
         return collective.gather_objects(self.strategy, value)
 
     def wait(self) -> None:

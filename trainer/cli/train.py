@@ -8,6 +8,7 @@ from typing import Any
 from absl import flags
 
 from t2t_lite.trainer.cli import command, common
+from t2t_lite.trainer.roll_call import WAIT_SECONDS
 
 FLAGS = flags.FlagValues()
 
@@ -141,6 +142,14 @@ def _define_device(values: flags.FlagValues) -> None:
         "How to spread the work.",
         flag_values=values,
     )
+    flags.DEFINE_float(
+        "worker_wait_secs",
+        WAIT_SECONDS,
+        "How long a worker of --strategy=multi_worker waits for the others to "
+        "come.",
+        flag_values=values,
+        lower_bound=1.0,
+    )
 
 
 def _training_options(values: flags.FlagValues, problem: Any) -> Any:
@@ -169,6 +178,7 @@ def _training_options(values: flags.FlagValues, problem: Any) -> Any:
         "seed",
         "xla",
         "strategy",
+        "worker_wait_secs",
         "decode_hparams",
         "export",
         "data_dir",
@@ -186,6 +196,7 @@ def _training_options(values: flags.FlagValues, problem: Any) -> Any:
 
 def train(values: flags.FlagValues) -> int:
     """Runs the command; returns its exit status."""
+    from t2t_lite.trainer.collective import naming_lost_workers
     from t2t_lite.trainer.finishing import (
         finish,
         finished_results,
@@ -205,12 +216,13 @@ def train(values: flags.FlagValues) -> int:
     name, hparams = common.resolve_hparams(values, problem)
     setup = Setup(problem, name, hparams, _training_options(values, problem))
     try:
-        progress = Training(setup).run()
-        results = finished_results(setup, progress.step)
-        if results is None:
-            finish(setup, progress.step)
-        else:
-            show_finished(setup, results)
+        with naming_lost_workers(setup.strategy):
+            progress = Training(setup).run()
+            results = finished_results(setup, progress.step)
+            if results is None:
+                finish(setup, progress.step)
+            else:
+                show_finished(setup, results)
     except Interrupted as stop:
         setup.report.line(str(stop))
         return 128 + stop.signal
