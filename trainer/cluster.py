@@ -12,14 +12,11 @@ was only to fetch data, after `heartbeat_seconds`. No process hangs as it ends.
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import faulthandler
 import functools
 import json
 import os
-import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import tensorflow as tf
@@ -206,7 +203,7 @@ def start(
         heartbeat_timeout_in_ms=round(heartbeat_seconds * 1000),
     )
     try:
-        with _end_if_it_hangs(_START_SECONDS):
+        with roll_call.end_if_it_hangs(_START_SECONDS):
             return tf.distribute.MultiWorkerMirroredStrategy(cluster.resolver())
     except tf.errors.OpError as error:
         reason = " ".join(str(error).split())
@@ -215,22 +212,3 @@ def start(
             f"{roll_call.worker_name(cluster.workers, 0)} could not be "
             f"joined ({reason}); start all workers again"
         ) from error
-
-
-@contextlib.contextmanager
-def _end_if_it_hangs(seconds: int) -> Iterator[None]:
-    """Ends the process, with a traceback, where its block takes too long.
-
-    A worker that dies between the roll call and its registration is waited
-    for without end, in C++ and with Python's lock held: nothing but another
-    C thread can act then.
-    """
-    try:
-        number = sys.__stderr__.fileno()
-    except (AttributeError, OSError):  # no standard error in this process
-        number = os.open(os.devnull, os.O_WRONLY)
-    faulthandler.dump_traceback_later(seconds, exit=True, file=number)
-    try:
-        yield
-    finally:
-        faulthandler.cancel_dump_traceback_later()

@@ -18,10 +18,13 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import faulthandler
 import json
+import os
 import socket
+import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 WAIT_SECONDS = 180.0
 _PAUSE = 0.2
@@ -78,6 +81,25 @@ def call(
         return
     _check_port(workers, index)
     _Member(workers, index, seconds, deadline).run(say)
+
+
+@contextlib.contextmanager
+def end_if_it_hangs(seconds: float) -> Iterator[None]:
+    """Ends the process, with a traceback, where its block takes too long.
+
+    For what comes after the roll call: a worker that dies before TensorFlow
+    knows it is waited for without end, in C++ and with Python's lock held, so
+    that nothing but another C thread can act. Exit status 1.
+    """
+    try:
+        number = sys.__stderr__.fileno()
+    except (AttributeError, OSError):  # no standard error in this process
+        number = os.open(os.devnull, os.O_WRONLY)
+    faulthandler.dump_traceback_later(seconds, exit=True, file=number)
+    try:
+        yield
+    finally:
+        faulthandler.cancel_dump_traceback_later()
 
 
 def _listen(workers: Sequence[str], index: int) -> socket.socket:

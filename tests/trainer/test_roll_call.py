@@ -3,6 +3,8 @@
 import concurrent.futures
 import json
 import socket
+import subprocess
+import sys
 import time
 
 import pytest
@@ -166,6 +168,26 @@ def test_a_taken_port_is_named(index):
         "this machine; end what holds it or choose another port"
     )
     assert seconds < 1
+
+
+@pytest.mark.parametrize(("longer", "status"), [(60, 1), (0, 0)])
+def test_a_start_that_hangs_ends(longer, status):
+    source = (
+        "import time\n"
+        "from t2t_lite.trainer import roll_call\n"
+        "with roll_call.end_if_it_hangs(0.5):\n"
+        f"    time.sleep({longer})\n"
+        "time.sleep(1)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", source],
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert done.returncode == status
+    assert done.stderr.startswith("Timeout (0:00:00.500000)!") == bool(status)
 
 
 @pytest.mark.parametrize(
