@@ -1,5 +1,6 @@
 """Runs a command in this process, as a shell would."""
 
+import signal
 import sys
 
 import pytest
@@ -11,6 +12,7 @@ from t2t_lite.trainer.cli import command
 @pytest.fixture
 def run_command(monkeypatch, capsys):
     """Calls a command module; returns (exit status, stdout, stderr)."""
+    handler = signal.getsignal(signal.SIGTERM)
 
     def run(module, function, *arguments):
         values = flags.FlagValues()
@@ -26,4 +28,5 @@ def run_command(monkeypatch, capsys):
         printed = capsys.readouterr()
         return stop.value.code, printed.out, printed.err
 
-    return run
+    yield run
+    signal.signal(signal.SIGTERM, handler)

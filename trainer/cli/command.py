@@ -10,8 +10,8 @@ A command owns its flags, so that two commands never meet in one namespace:
 
 Exit status: what the command returns (None is 0); 1 where the machine fails
 (no space left, permission denied, a `CommandError`, a lost worker); 2 for a
-mistake in the command line or in what it names; 130 after Ctrl-C. Anything
-else is a bug: a traceback.
+mistake in the command line or in what it names; 130 after Ctrl-C; 143 after
+SIGTERM. Anything else is a bug: a traceback.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import difflib
 import errno
 import os
 import re
+import signal
 import sys
 from collections.abc import Callable, Sequence
 
@@ -62,6 +63,15 @@ class CommandError(Exception):
     """
 
 
+class _Terminated(BaseException):
+    """SIGTERM came: what is half done is cleaned up on the way out."""
+
+
+def _terminate(number: int, frame: object) -> None:
+    del number, frame
+    raise _Terminated
+
+
 def run(
     main: Callable[..., int | None],
     flag_values: flags.FlagValues,
@@ -89,6 +99,7 @@ def run(
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     program = _program_name(main)
+    signal.signal(signal.SIGTERM, _terminate)
     try:
         if _asks_for_help(sys.argv[1:]):
             print(help_text(program, flag_values, description, examples))
@@ -111,6 +122,8 @@ def run(
         _fail(program, str(error), 1)
     except KeyboardInterrupt:
         _fail(program, "interrupted", 130)
+    except _Terminated:
+        _fail(program, "terminated", 143)
     except BrokenPipeError:
         # The reader left (`| head`): say nothing, as other tools do.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
