@@ -18,7 +18,8 @@ def folder(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(str(tmp_path))
     folder = tmp_path / "wmt14_translate" / "de-en" / "1.0.0"
     folder.mkdir(parents=True)
-    (folder / "dataset_info.json").write_text("{}")
+    info = {"name": "wmt14_translate", "version": "1.0.0"}
+    (folder / "dataset_info.json").write_text(json.dumps(info))
     return folder
 
 
