@@ -12,6 +12,7 @@ from typing import Any
 
 from absl import logging
 
+from t2t_lite.data import untrusted
 from t2t_lite.errors import UserError
 from t2t_lite.problems import downloads, languages
 from t2t_lite.problems.problem import Example, Option, Problem
@@ -38,6 +39,8 @@ _SAMPLES = {
 # Every pair needs files from here.
 _HOST = "http://www.statmt.org"
 _BATCH = 1024
+_TFDS_CLASSES = "tensorflow_datasets."
+_CLASS_KEYS = ("pythonClassName", "python_class_name", "type")
 
 
 class WmtProblem(Problem):
@@ -201,6 +204,7 @@ def _numbers(version: str) -> tuple[int, ...]:
 def _open_builder(folder: str) -> Any:
     import tensorflow_datasets as tfds
 
+    _check_feature_classes(os.path.join(folder, "features.json"))
     try:
         return tfds.builder_from_directory(folder)
     except Exception as error:  # JSON, protobuf and file errors alike
@@ -209,6 +213,38 @@ def _open_builder(folder: str) -> Any:
             f" ({type(error).__name__}: {_one_line(str(error))}); prepare it"
             " again"
         ) from error
+
+
+def _check_feature_classes(path: str) -> None:
+    """Raises UserError unless all features are TFDS's own.
+
+    TFDS imports whatever module the file names.
+    """
+    try:
+        named = _class_names(untrusted.read_json(path))
+        foreign = [n for n in named if not str(n).startswith(_TFDS_CLASSES)]
+    except FileNotFoundError:
+        return  # TFDS says what is missing
+    except ValueError as error:
+        raise UserError(
+            f"{path} is damaged ({error}); prepare the TFDS folder again"
+        ) from error
+    if foreign:
+        raise UserError(
+            f"{path} names {foreign[0]!r:.80}, which is no feature of TFDS;"
+            " prepare the TFDS folder again"
+        )
+
+
+def _class_names(value: Any) -> Iterator[Any]:
+    """Yields what a features.json calls a class, at any depth."""
+    if isinstance(value, dict):
+        yield from (value[key] for key in _CLASS_KEYS if key in value)
+        for inner in value.values():
+            yield from _class_names(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _class_names(inner)
 
 
 def _one_line(text: str) -> str:

@@ -10,6 +10,7 @@ number which input ended the process.
 from __future__ import annotations
 
 import os
+import pathlib
 import resource
 import subprocess
 import sys
@@ -20,6 +21,7 @@ import numpy as np
 
 from t2t_lite.errors import UserError
 
+ROOT = pathlib.Path(__file__).parents[2]
 # What an input may take beyond what the libraries themselves have taken.
 MEMORY = 1 << 30
 SENTENCES = ["the small dog", "", "\U0001f600 a\0b \u2581 x", "x" * 300]
@@ -37,7 +39,8 @@ def answers(kind: str, folder: str, count: int) -> list[str]:
         [sys.executable, "-m", "tests.fuzz.child", kind, str(folder)],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
+        cwd=ROOT,
     )
     lines = [
         line.split(" ", 1)

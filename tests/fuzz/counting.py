@@ -24,6 +24,7 @@ INPUTS = {
     "run folders": 80,
     "checkpoints": 150,
     "crafted indexes": 60,
+    "metrics": 40,
     "serving requests": 40,
     "served answers": 60,
 }

@@ -1,6 +1,7 @@
 """Run folders, requests to what they export, and a server's answers."""
 
 import copy
+import io
 import json
 import types
 
@@ -11,7 +12,9 @@ from hypothesis import strategies as st
 
 from t2t_lite.errors import UserError
 from t2t_lite.trainer import exporting, inference
+from t2t_lite.trainer.cli import decode
 from t2t_lite.trainer.cli.clients import RestClient, ServerError, Target, ask
+from t2t_lite.trainer.plotting import read_metrics
 from tests.fuzz import counting, mutations
 
 
@@ -82,6 +85,38 @@ def test_predict_takes_half_characters_and_names_what_is_no_text(run):
     for wrong in (None, 3, ["a"]):
         with pytest.raises(UserError, match="text 1: expected str, got"):
             predictor(["a", wrong])
+
+
+def test_what_is_typed_may_be_any_bytes(monkeypatch, capsys):
+    typed = io.TextIOWrapper(io.BytesIO(b"a \xff\n\n"), encoding="utf-8")
+    monkeypatch.setattr("sys.stdin", typed)
+    asked = []
+
+    def predict(texts):
+        asked.extend(texts)
+        return [inference.Prediction(["b"], [-1.0], False)]
+
+    assert decode._interactive(types.SimpleNamespace(predict=predict)) == 0
+    assert asked == ["a \ufffd"]
+    assert "b" in capsys.readouterr().out
+
+
+def test_metrics(tmp_path):
+    path = tmp_path / "metrics.jsonl"
+    row = {"step": 3, "kind": "train", "loss": 1.5, "signature": "a"}
+    rows = mutations.edited(row).map(mutations.as_json)
+    good = mutations.as_json(row)
+
+    def attempt(line):
+        path.write_bytes(good + b"\n" + line)
+        try:
+            curves = read_metrics(str(path))
+        except UserError as error:
+            counting.check_message(error, str(path))
+            return
+        assert curves["train"]["loss"][0] == (3, 1.5)
+
+    counting.run("metrics", attempt, rows | mutations.mangled(good))
 
 
 def _answers(texts):
