@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from t2t_lite.data import storage
+from t2t_lite.data import storage, untrusted
 from t2t_lite.trainer import checkpoints, evaluation, exporting, inference
 from t2t_lite.trainer.plotting import plot_curves
 from t2t_lite.trainer.provenance import provenance
@@ -80,9 +80,12 @@ def finished_results(setup: Setup, step: int) -> dict[str, Any] | None:
     path = setup.run.file("results.json")
     if not os.path.exists(path):
         return None
-    with open(path, encoding="utf-8") as file:
-        results = json.load(file)
-    return results if results.get("step") == step else None
+    try:
+        results = untrusted.read_json(path, finite=False)
+        return results if results["step"] == step else None
+    except (ValueError, TypeError, LookupError) as error:
+        setup.report.line(f"{path} is damaged ({error}): made again")
+        return None
 
 
 def show_finished(setup: Setup, results: dict[str, Any]) -> None:

@@ -107,14 +107,18 @@ class Progress:
                     f"the state of a checkpoint has no valid {name!r}, so that "
                     "training cannot go on from it; delete it"
                 )
-        try:
-            window = Window(**values["window"])
-        except TypeError as error:
+        window = values["window"]
+        sums = window.get("sums")
+        if (
+            window.keys() != dataclasses.asdict(Window()).keys()
+            or not isinstance(sums, dict)
+            or sums.keys() != set(SUMS)
+        ):
             raise UserError(
-                f"the state of a checkpoint has another window ({error}), so "
-                "that training cannot go on from it; delete it"
-            ) from error
-        return cls(**values | {"window": window})
+                "the state of a checkpoint has no valid 'window', so that "
+                "training cannot go on from it; delete it"
+            )
+        return cls(**values | {"window": Window(**window)})
 
     def to_state(self) -> dict[str, Any]:
         """Returns a JSON object for a checkpoint's state."""

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 import tensorflow as tf
 import tqdm
 
-from t2t_lite.data import storage
+from t2t_lite.data import storage, untrusted
 from t2t_lite.trainer.run_folder import RunFolder
 
 
@@ -84,19 +84,19 @@ class Reporter:
         storage.write_text(self._run.file("metrics.jsonl"), "".join(kept))
 
     def _rows(self) -> list[dict]:
-        """Returns the rows of metrics.jsonl, but for a torn last line."""
+        """Returns the rows of metrics.jsonl that are whole."""
         path = self._run.file("metrics.jsonl")
         if not os.path.exists(path):
             return []
+        with open(path, "rb") as file:
+            lines = file.readlines()
         rows = []
-        with open(path, encoding="utf-8") as file:
-            for line in file:
-                try:
-                    row = json.loads(line)
-                    row["step"], row["kind"]
-                except (json.JSONDecodeError, KeyError, TypeError):
-                    break  # the process was killed in the middle of it
+        for number, line in enumerate(lines, 1):
+            row = _row_of(line)
+            if row is not None:
                 rows.append(row)
+            elif number < len(lines):  # a kill cuts the last one alone
+                self.line(f"{path}, line {number} is damaged: left out")
         return rows
 
     def line(self, text: str = "") -> None:
@@ -176,6 +176,20 @@ class Reporter:
         if self._summaries is not None:
             self._summaries.close()
         self._log = None
+
+
+def _row_of(line: bytes) -> dict | None:
+    """Returns a line of metrics.jsonl, or None if it is damaged."""
+    try:
+        row = untrusted.parse_json(line, finite=False)
+    except ValueError:
+        return None
+    whole = (
+        isinstance(row, dict)
+        and type(row.get("step")) is int
+        and isinstance(row.get("kind"), str)
+    )
+    return row if whole else None
 
 
 def duration(seconds: float) -> str:
