@@ -244,6 +244,25 @@ def test_average_and_export(run_command, user_run, tmp_path):
     assert "--version=7 exists" in error
 
 
+def test_average_replaces_nothing_but_an_average(
+    run_command, user_run, tmp_path
+):
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "thesis.txt").write_text("years")
+    arguments = [f"--output_dir={user_run}", f"--average_dir={mine}"]
+    status, _, error = run_command(average, "average", *arguments)
+    assert status == 2
+    assert f"--average_dir={mine}: exists" in _one_line(error)
+    assert (mine / "thesis.txt").read_text() == "years"
+    own = user_run / "checkpoints" / "step-00000004"
+    arguments = [f"--output_dir={user_run}", f"--average_dir={own}"]
+    assert run_command(average, "average", *arguments)[0] == 2
+    arguments = [f"--output_dir={user_run}", f"--average_dir={tmp_path}/new"]
+    for _ in "first", "again":
+        assert run_command(average, "average", *arguments)[0] == 0
+
+
 def test_datagen_prepares(run_command, inside):
     arguments = [
         "--problem=algorithmic_addition",
