@@ -13,6 +13,7 @@ import dataclasses
 import hashlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Sequence
 from typing import Any
@@ -26,6 +27,7 @@ from t2t_lite.trainer.run_folder import write_atomically
 
 # Beside the model, where servers do not look.
 _ORIGIN_FILE = os.path.join("assets.extra", "t2t_lite.json")
+_UNFINISHED = re.compile(r"writing-\d+-\d+")
 _SENTENCES = ("A dog sleeps.", "", "1 2 3")
 
 
@@ -62,7 +64,7 @@ def versions(root: str) -> list[int]:
     """Returns the versions exported below `root`, ascending."""
     if not os.path.isdir(root):
         return []
-    return sorted(int(name) for name in os.listdir(root) if name.isdigit())
+    return sorted(int(name) for name in os.listdir(root) if name.isdecimal())
 
 
 def export(
@@ -107,10 +109,12 @@ def export(
 
 def _write(predictor, root, version, origin, sentences) -> None:
     """Writes and checks a version under a temporary name, and renames it."""
+    # An absolute path is what TensorFlow's errors are read for.
+    root = os.path.abspath(root)
     temporary = os.path.join(root, f"writing-{version}-{os.getpid()}")
     os.makedirs(root, exist_ok=True)
     for name in os.listdir(root):
-        if name.startswith("writing-"):
+        if _UNFINISHED.fullmatch(name):
             shutil.rmtree(os.path.join(root, name))
     module = ServingModule(predictor)
     try:
