@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import types
 import typing
 from collections.abc import Mapping
@@ -154,6 +155,8 @@ def _check_type(instance: Any, name: str, value: Any) -> None:
         "none" if t is type(None) else t.__name__ for t in accepted
     )
     require(ok, name, words, value)
+    if isinstance(value, float):
+        require(math.isfinite(value), name, "a finite number", value)
 
 
 def parse_value(name: str, text: str, hint: Any) -> Any:

@@ -43,6 +43,7 @@ PHRASEBOOK = "--problem=translate_ende_phrasebook"
         ([PHRASEBOOK, "--model=transformer_tny"], "'transformer_tiny'"),
         (["--train_step=3"], "did you mean --train_steps?"),
         (["--train_steps=many"], "--train_steps"),
+        (["--seed=-1"], "--seed=-1: -1 is not an integer in the range"),
         (
             [PHRASEBOOK, "--model=transformer_tiny", "--hparams=num_head=2"],
             "unknown hparam 'num_head' (did you mean 'num_heads'",
