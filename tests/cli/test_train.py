@@ -275,6 +275,15 @@ def test_datagen_prepares(run_command, inside):
     assert status == 0, error
     assert "100 examples" in output
     assert "data hash" in output
+    order = [output.index(f"  {name} ") for name in ("train", "test")]
+    assert order == sorted(order)
+    (shard,) = inside.glob("data/*/train-*.gz")
+    content = bytearray(shard.read_bytes())
+    content[-9] ^= 1
+    shard.write_bytes(content)
+    status, _, error = run_command(datagen, "datagen", *arguments)
+    assert status == 2
+    assert "train-00000-of-00001.tfrecord.gz is damaged" in _one_line(error)
 
 
 def test_base_trains_on_wmt_from_a_tfds_folder(run_command, inside):

@@ -143,7 +143,8 @@ def test_data_are_used_without_their_source(prepared):
     _prepare(os.path.dirname(prepared.folder), problem, log=said.append)
     assert said == [
         f"using {prepared.folder} without a look at its source: the source is"
-        " away"
+        " away",
+        "training examples: random sentences",
     ]
 
 
