@@ -1,3 +1,4 @@
+import io
 import json
 import pathlib
 
@@ -204,6 +205,36 @@ def test_json_lines_and_n_best(run_command, user_run):
     rows = [json.loads(line) for line in target.read_text().splitlines()]
     assert [row["input"] for row in rows] == ["ONE", "TWO THREE"]
     assert [len(row["outputs"]) for row in rows] == [2, 2]
+
+
+def test_typed_bytes_that_are_no_utf8_are_mended(
+    run_command, user_run, monkeypatch
+):
+    typed = io.TextIOWrapper(io.BytesIO(b"ONE \xff\nTWO\n"), "utf-8")
+    monkeypatch.setattr("sys.stdin", typed)
+    status, output, error = run_command(
+        decode,
+        "decode",
+        f"--output_dir={user_run}",
+        "--decode_hparams=beam_size=1,extra_length=2",
+        "--decode_interactive",
+    )
+    assert status == 0, error
+    assert output.count("(invalid UTF-8 replaced by U+FFFD)") == 1
+    assert len(output.split("> ")) == 4
+
+
+def test_unknown_set_is_refused_though_the_run_has_its_own(
+    run_command, user_run
+):
+    status, _, error = run_command(
+        decode,
+        "decode",
+        f"--output_dir={user_run}",
+        "--hparams_set=transformer_tinny",
+    )
+    assert status == 2
+    assert "'transformer_tiny'" in _one_line(error)
 
 
 def test_run_of_another_problem_is_refused(run_command, user_run):
