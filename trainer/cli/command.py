@@ -16,12 +16,13 @@ traceback.
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import errno
 import os
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from absl import flags
 
@@ -86,14 +87,16 @@ def run(
     program = _program_name(main)
     try:
         if _asks_for_help(sys.argv[1:]):
-            print(help_text(program, flag_values, description, examples))
+            with _naming_output():
+                print(help_text(program, flag_values, description, examples))
             status = 0
         else:
             _parse(flag_values, sys.argv)
             if tensorflow:
                 import_tensorflow()
             status = main(flag_values) or 0
-        sys.stdout.flush()
+        with _naming_output():
+            sys.stdout.flush()
         sys.exit(status)
     except UserError as error:
         _fail(program, str(error), 2)
@@ -126,6 +129,17 @@ def _asks_for_help(arguments: Sequence[str]) -> bool:
     if "--" in before_dashes:
         before_dashes = before_dashes[: before_dashes.index("--")]
     return any(argument in _HELP_FLAGS for argument in before_dashes)
+
+
+@contextlib.contextmanager
+def _naming_output() -> Iterator[None]:
+    """Names standard output where it cannot be written."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, "standard output") from None
 
 
 def _fail(program: str, message: str, status: int) -> None:
