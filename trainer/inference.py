@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Sequence
+import warnings
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -209,7 +210,7 @@ def load(
     checkpoint_path: str | None = None,
     decode_hparams: str | None = None,
     dtype: str = "float32",
-    log=lambda line: None,
+    log: Callable[[str], None] | None = None,
 ) -> Predictor:
     """Loads a trained run for prediction.
 
@@ -218,7 +219,8 @@ def load(
         checkpoint_path: str, a checkpoint folder; by default the best.
         decode_hparams: str, e.g. "beam_size=4,alpha=0.6"; None = the run's.
         dtype: str, Keras dtype policy of the computation.
-        log: called with lines such as which weights were taken.
+        log: called with lines such as which weights were taken. Without it
+            nothing is said, but for a damaged checkpoint: a UserWarning.
     Returns:
         A Predictor; call it with a list of strings.
     Raises:
@@ -238,9 +240,10 @@ def load(
     )
     folder = choose_checkpoint(run, checkpoint_path)
     folder, tensors, state = _read_or_fall_back(
-        run, folder, checkpoint_path, log
+        run, folder, checkpoint_path, log or warnings.warn
     )
-    log(f"weights of step {state['step']} from {folder}")
+    if log:
+        log(f"weights of step {state['step']} from {folder}")
     assign_weights(model, tensors, folder)
     if decode_hparams is None:
         decode_hparams = description.settings.get("decode_hparams", "")
@@ -249,6 +252,7 @@ def load(
 
 
 def _read_or_fall_back(run, folder, asked, log):
+    """Returns (folder, tensors, state) of a checkpoint that reads whole."""
     try:
         return folder, *checkpoints.read(folder)
     except checkpoints.DamagedCheckpointError as error:
