@@ -155,10 +155,16 @@ class TranslateFiles(Problem):
                 f"{self.name} needs --{prefix}_source=<file> and"
                 f" --{prefix}_target=<file>, or one .tsv as --{prefix}_source"
             )
-        if target is None and not source.endswith((".tsv", ".tsv.gz")):
+        columns = source.endswith((".tsv", ".tsv.gz"))
+        if target is None and not columns:
             raise UserError(
                 f"--{prefix}_source={source} needs --{prefix}_target=<file>,"
                 " or has to be a .tsv (source<TAB>target)"
+            )
+        if target is not None and columns:
+            raise UserError(
+                f"--{prefix}_source={source} is a .tsv, which holds both"
+                f" sides: leave --{prefix}_target out"
             )
         return source, target
 
@@ -170,8 +176,12 @@ class TranslateFiles(Problem):
             for side, path in zip(
                 ("source", "target"), self._pair_of(split), strict=True
             ):
-                if path is not None and not os.path.isfile(path):
-                    raise UserError(f"--{prefix}_{side}={path}: no such file")
+                if path is None or os.path.isfile(path):
+                    continue
+                what = "is a folder" if os.path.isdir(path) else "no such file"
+                raise UserError(
+                    f"--{prefix}_{side}={path}: {what}; give a text file"
+                )
 
 
 def _checksum(text: str) -> int:

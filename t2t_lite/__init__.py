@@ -22,7 +22,9 @@ def load(output_dir: str, **options: Any):
     Args:
         output_dir: str, the run's folder.
         **options: `checkpoint_path` (str), `decode_hparams` (str, e.g.
-            "beam_size=4,alpha=0.6"), `dtype` (str).
+            "beam_size=4,alpha=0.6"), `dtype` (str), `log` (called with a line
+            on which weights were taken; without it a damaged checkpoint that
+            was passed over is a warning).
     Returns:
         A `Predictor`: called with a list of str it returns a list of str.
     Raises:

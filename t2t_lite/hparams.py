@@ -174,6 +174,8 @@ def _check_type(instance: Any, name: str, value: Any) -> None:
         "none" if t is type(None) else t.__name__ for t in accepted
     )
     require(ok, name, words, value)
+    if isinstance(value, float):
+        require(math.isfinite(value), name, "a finite number", value)
 
 
 def parse_value(name: str, text: str, hint: Any) -> Any:

@@ -10,6 +10,7 @@ import dataclasses
 import importlib
 import os
 import sys
+import traceback
 from collections.abc import Callable
 from typing import Any
 
@@ -137,5 +138,17 @@ def import_user_dir(path: str) -> None:
     except Exception as error:
         raise UserError(
             f"--t2t_usr_dir={path}: importing it failed with "
-            f"{type(error).__name__}: {error}"
+            f"{type(error).__name__}: {error}{_place(error, folder)}"
         ) from error
+
+
+def _place(error: Exception, folder: str) -> str:
+    """Returns " (file, line n)", the last line of `folder` that ran."""
+    if isinstance(error, SyntaxError):
+        return ""  # its own text says where
+    lines = [
+        f" ({frame.filename}, line {frame.lineno})"
+        for frame in traceback.extract_tb(error.__traceback__)
+        if frame.filename.startswith(folder + os.sep)
+    ]
+    return lines[-1] if lines else ""

@@ -37,6 +37,8 @@ def test_override_parses_by_field_type():
         ("label_smoothing=1.5", r"label_smoothing: expected a number in"),
         ("pack=maybe", "pack: expected bool, got 'maybe'"),
         ("clip_grad_norm=-1", "clip_grad_norm: expected a number above 0"),
+        ("learning_rate_constant=inf", "constant: expected a finite number"),
+        ("weight_decay=nan", "weight_decay: expected a finite number, got nan"),
         ("attention_dropout=1", "attention_dropout: expected a rate in"),
     ],
 )

@@ -41,3 +41,8 @@ def test_user_dir_must_exist_and_import(tmp_path):
     (tmp_path / "broken_user_module.py").write_text("import nothing_here\n")
     with pytest.raises(UserError, match=r"ModuleNotFoundError.*nothing_here"):
         import_user_dir(str(tmp_path))
+    (tmp_path / "broken_user_module.py").write_text("\n\nwrong_name\n")
+    with pytest.raises(
+        UserError, match=r"NameError.*broken_user_module\.py, line 3\)$"
+    ):
+        import_user_dir(str(tmp_path))

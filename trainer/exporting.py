@@ -12,6 +12,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import os
+import re
 import shutil
 from collections.abc import Sequence
 from typing import Any
@@ -25,6 +26,7 @@ from t2t_lite.trainer.inference import Predictor
 
 # Beside the model, where servers do not look.
 _ORIGIN_FILE = os.path.join("assets.extra", "t2t_lite.json")
+_UNFINISHED = re.compile(r"writing-\d+-\d+")
 _SENTENCES = ("A dog sleeps.", "", "1 2 3")
 
 
@@ -117,9 +119,11 @@ def _export(predictor, root, version, sentences) -> str:
 
 def _write(predictor, root, version, origin, sentences) -> None:
     """Writes and checks a version under a temporary name, and renames it."""
-    temporary = os.path.join(root, f"writing-{version}")
+    # An absolute path is what TensorFlow's errors are read for.
+    root = os.path.abspath(root)
+    temporary = os.path.join(root, f"writing-{version}-{os.getpid()}")
     for name in os.listdir(root):
-        if name.startswith("writing-"):
+        if _UNFINISHED.fullmatch(name):
             shutil.rmtree(os.path.join(root, name))
     module = ServingModule(predictor)
     try:

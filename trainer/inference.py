@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -235,7 +236,7 @@ def load(
     checkpoint_path: str | None = None,
     decode_hparams: str | None = None,
     dtype: str = "float32",
-    log=lambda line: None,
+    log: Callable[[str], None] | None = None,
 ) -> Predictor:
     """Loads a trained run for prediction.
 
@@ -244,7 +245,8 @@ def load(
         checkpoint_path: str, a checkpoint folder; by default the best.
         decode_hparams: str, e.g. "beam_size=4,alpha=0.6"; None = the run's.
         dtype: str, Keras dtype policy of the computation.
-        log: called with lines such as which weights were taken.
+        log: called with lines such as which weights were taken. Without it
+            nothing is said, but for a damaged checkpoint: a UserWarning.
     Returns:
         A Predictor; call it with a list of strings.
     Raises:
@@ -264,13 +266,14 @@ def load(
     options = SearchOptions.parse(decode_hparams)
     folder = choose_checkpoint(run, checkpoint_path)
     folder, tensors, state = _read_or_fall_back(
-        run, folder, checkpoint_path, log
+        run, folder, checkpoint_path, log or warnings.warn
     )
     _check_size(description, tensors, folder)
     model = build(
         description.model, description.hparams, encoder.vocab_size, dtype
     )
-    log(f"weights of step {state['step']} from {folder}")
+    if log:
+        log(f"weights of step {state['step']} from {folder}")
     assign_weights(model, tensors, folder)
     return Predictor(model, encoder, description.hparams, options)
 
@@ -294,6 +297,7 @@ def _check_size(description, tensors: dict[str, np.ndarray], source) -> None:
 
 
 def _read_or_fall_back(run, folder, asked, log):
+    """Returns (folder, tensors, state) of a checkpoint that reads whole."""
     try:
         return folder, *checkpoints.read(folder)
     except checkpoints.DamagedCheckpointError as error:

@@ -132,7 +132,7 @@ def check_matches(
         UserError: names each differing field, what is there, what was asked.
     """
     differing = [
-        f"{field} is {old!r:.200} there but {new!r:.200} was asked for"
+        f"{field} is {_shown(old)} there but {_shown(new)} was asked for"
         for field, old, new in _differences(there, asked)
     ]
     if differing:
@@ -216,6 +216,13 @@ def _differences(there, asked):
                     yield f"{field}.{key}", old.get(key), new.get(key)
         elif old != new:
             yield field, old, new
+
+
+def _shown(value: Any) -> str:
+    """Returns `value` for a message; a source's facts in a few words."""
+    if isinstance(value, dict) and {"count", "sha256"} <= value.keys():
+        return f"{value['count']:,} examples ({value['sha256'][:8]})"
+    return repr(value)
 
 
 def _without_descriptions(source):

@@ -83,7 +83,7 @@ def prepare(
                 asked["source"], num_shards
             )
             _fill(_Preparation(folder, problem, asked, progress, log))
-            return records.open_prepared(folder)
+            return _open_saying(folder, log)
     return _open_matching(folder, problem, asked, num_shards, log)
 
 
@@ -113,7 +113,15 @@ def _open_matching(folder, problem, asked, num_shards, log):
             {"num_shards": there["num_shards"]["train"]},
             {"num_shards": num_shards},
         )
-    return records.open_prepared(folder)
+    return _open_saying(folder, log)
+
+
+def _open_saying(folder, log):
+    """Opens the folder; says where its training examples come from."""
+    data = records.open_prepared(folder)
+    source = data.manifest["source"]["train"]
+    log(f"training examples: {source['description']}")
+    return data
 
 
 def _compare_source(folder, problem, there, log):

@@ -43,8 +43,10 @@ class ResultWriter:
         path: str, or "-" for standard output.
         kind: str, one of FORMATS.
     Raises:
-        UserError: an unknown format; on entering or writing, a place that
-            cannot be written. BrokenPipeError is left to the caller.
+        UserError: an unknown format; on entering, a folder that is not
+            there, or `path` is one.
+        OSError: with the path, where the system refuses (no space left,
+            permission denied). BrokenPipeError is left as it is.
     """
 
     def __init__(self, path: str, kind: str = "text"):
@@ -138,12 +140,15 @@ def _is_special(path: str) -> bool:
 
 @contextlib.contextmanager
 def _naming(path: str):
-    """Turns an OSError, but a broken pipe, into a UserError on `path`."""
+    """Names `path` in an OSError, but in a broken pipe's."""
     try:
         yield
     except BrokenPipeError:
         raise
-    except OSError as error:
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
         raise UserError(
-            f"{path}: cannot be written ({error.strerror or error})"
+            f"{path}: cannot be written ({error.strerror}); check the path"
         ) from None
+    except OSError as error:
+        place = "standard output" if path == "-" else path
+        raise OSError(error.errno, error.strerror, place) from None

@@ -258,6 +258,24 @@ def test_full_disk_without_a_path_names_the_folders_in_use(run, monkeypatch):
     assert "device: one of --output_dir=/runs/x, /scratch; free some" in err
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+def test_full_standard_output_is_named():
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "t2t_lite.trainer.cli.train", "--help"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 1
+    assert done.stderr.endswith(
+        "train: no space left on device: standard output; free some space or "
+        "choose another disk\n"
+    )
+    assert done.stderr.count("\n") == 1
+
+
 def test_tensorflows_full_disk_is_one_line(run):
     import tensorflow as tf
 

@@ -170,10 +170,18 @@ def test_mistakes(ask, arguments, stdin, said):
     assert err.count("\n") == 1
 
 
+@both
+def test_text_that_is_not_utf8_is_refused(ask, server, protocol):
+    status, out, err = ask(*where(server, protocol), "--text=a\udcffb")
+    assert (status, out) == (2, "")
+    assert err.startswith("t2t_lite_query: --text=a?b: not UTF-8; ")
+    assert err.count("\n") == 1
+
+
 def test_missing_file_is_named(ask):
     status, _, err = ask("--file=/no/such/file")
-    assert status == 1
-    assert "no such file or directory: /no/such/file; check" in err
+    assert status == 2
+    assert "--file=/no/such/file: cannot be read (No such file" in err
 
 
 def test_missing_extra_is_named(ask, monkeypatch):

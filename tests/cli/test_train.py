@@ -1,3 +1,4 @@
+import io
 import json
 import pathlib
 
@@ -43,6 +44,7 @@ PHRASEBOOK = "--problem=translate_ende_phrasebook"
         ([PHRASEBOOK, "--model=transformer_tny"], "'transformer_tiny'"),
         (["--train_step=3"], "did you mean --train_steps?"),
         (["--train_steps=many"], "--train_steps"),
+        (["--seed=-1"], "--seed=-1: -1 is not an integer in the range"),
         (
             [PHRASEBOOK, "--model=transformer_tiny", "--hparams=num_head=2"],
             "unknown hparam 'num_head' (did you mean 'num_heads'",
@@ -205,6 +207,36 @@ def test_json_lines_and_n_best(run_command, user_run):
     assert [len(row["outputs"]) for row in rows] == [2, 2]
 
 
+def test_typed_bytes_that_are_no_utf8_are_mended(
+    run_command, user_run, monkeypatch
+):
+    typed = io.TextIOWrapper(io.BytesIO(b"ONE \xff\nTWO\n"), "utf-8")
+    monkeypatch.setattr("sys.stdin", typed)
+    status, output, error = run_command(
+        decode,
+        "decode",
+        f"--output_dir={user_run}",
+        "--decode_hparams=beam_size=1,extra_length=2",
+        "--decode_interactive",
+    )
+    assert status == 0, error
+    assert output.count("(invalid UTF-8 replaced by U+FFFD)") == 1
+    assert len(output.split("> ")) == 4
+
+
+def test_unknown_set_is_refused_though_the_run_has_its_own(
+    run_command, user_run
+):
+    status, _, error = run_command(
+        decode,
+        "decode",
+        f"--output_dir={user_run}",
+        "--hparams_set=transformer_tinny",
+    )
+    assert status == 2
+    assert "'transformer_tiny'" in _one_line(error)
+
+
 def test_run_of_another_problem_is_refused(run_command, user_run):
     status, _, error = run_command(
         decode,
@@ -244,6 +276,25 @@ def test_average_and_export(run_command, user_run, tmp_path):
     assert "--version=7 exists" in error
 
 
+def test_average_replaces_nothing_but_an_average(
+    run_command, user_run, tmp_path
+):
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "thesis.txt").write_text("years")
+    arguments = [f"--output_dir={user_run}", f"--average_dir={mine}"]
+    status, _, error = run_command(average, "average", *arguments)
+    assert status == 2
+    assert f"--average_dir={mine}: exists" in _one_line(error)
+    assert (mine / "thesis.txt").read_text() == "years"
+    own = user_run / "checkpoints" / "step-00000004"
+    arguments = [f"--output_dir={user_run}", f"--average_dir={own}"]
+    assert run_command(average, "average", *arguments)[0] == 2
+    arguments = [f"--output_dir={user_run}", f"--average_dir={tmp_path}/new"]
+    for _ in "first", "again":
+        assert run_command(average, "average", *arguments)[0] == 0
+
+
 def test_datagen_prepares(run_command, inside):
     arguments = [
         "--problem=algorithmic_addition",
@@ -255,6 +306,15 @@ def test_datagen_prepares(run_command, inside):
     assert status == 0, error
     assert "100 examples" in output
     assert "data hash" in output
+    order = [output.index(f"  {name} ") for name in ("train", "test")]
+    assert order == sorted(order)
+    (shard,) = inside.glob("data/*/train-*.gz")
+    content = bytearray(shard.read_bytes())
+    content[-9] ^= 1
+    shard.write_bytes(content)
+    status, _, error = run_command(datagen, "datagen", *arguments)
+    assert status == 2
+    assert "train-00000-of-00001.tfrecord.gz is damaged" in _one_line(error)
 
 
 def test_base_trains_on_wmt_from_a_tfds_folder(run_command, inside):

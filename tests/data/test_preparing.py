@@ -131,7 +131,11 @@ def test_mismatch_names_what_differs(prepared):
         " is 'plain' there but 'sweet' was asked for; delete that folder or"
         " give another data_dir"
     )
-    with pytest.raises(UserError, match=r"source.train is .* was asked for"):
+    facts = r"3,000 examples \(\w{8}\)"
+    with pytest.raises(
+        UserError,
+        match=f"source.train is {facts} there but {facts} was asked for",
+    ):
         _prepare(data_dir, FakeProblem(salt="x"))
     with pytest.raises(UserError, match="num_shards is 5 there but 7 was"):
         _prepare(data_dir, num_shards=7)
@@ -143,7 +147,8 @@ def test_data_are_used_without_their_source(prepared):
     _prepare(os.path.dirname(prepared.folder), problem, log=said.append)
     assert said == [
         f"using {prepared.folder} without a look at its source: the source is"
-        " away"
+        " away",
+        "training examples: random sentences",
     ]
 
 

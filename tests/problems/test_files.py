@@ -158,6 +158,21 @@ class TestRefusals:
         with pytest.raises(UserError, match="needs --train_target"):
             problem.source("train")
 
+    def test_a_tsv_with_a_target(self, write):
+        problem = _create(
+            train_source=write("x.tsv", ["a\tb"]),
+            train_target=write("de", ["c"]),
+        )
+        with pytest.raises(UserError, match=r"x\.tsv is a \.tsv, which holds"):
+            problem.source("train")
+
+    def test_a_folder(self, write, tmp_path):
+        problem = _create(
+            train_source=str(tmp_path), train_target=write("de", ["a"])
+        )
+        with pytest.raises(UserError, match=f"{tmp_path}: is a folder; give"):
+            problem.source("train")
+
     def test_different_lengths(self, write):
         problem = _create(
             train_source=write("en", ["a"] * 3),

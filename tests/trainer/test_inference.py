@@ -1,3 +1,4 @@
+import errno
 import os
 import shutil
 import subprocess
@@ -66,6 +67,25 @@ def test_export_does_not_overwrite_and_leaves_nothing(
         exporting.export(greedy, str(tmp_path), version=1)
     assert os.path.basename(first) == "1"
     assert sorted(os.listdir(tmp_path)) == ["1", "2"]
+
+
+def test_export_removes_unfinished_versions_alone(
+    predictor, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "models" / "writing-course").mkdir(parents=True)
+    (tmp_path / "models" / "writing-3-77").mkdir()
+    seen = []
+
+    def full(module, folder, signatures):
+        seen.append(folder)
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(exporting.tf.saved_model, "save", full)
+    with pytest.raises(OSError, match="No space"):
+        exporting.export(predictor, "models")
+    assert os.listdir(tmp_path / "models") == ["writing-course"]
+    assert os.path.dirname(seen[0]) == str(tmp_path / "models")
 
 
 def test_the_same_export_is_kept(predictor, tmp_path):
@@ -193,6 +213,8 @@ def test_damaged_weights_fall_back_to_a_whole_checkpoint(
     predictor = t2t_lite.load(str(copy), log=lines.append)
     assert "final is damaged" in lines[0]
     assert np.isfinite(predictor.predict(["12"])[0].scores[0])
+    with pytest.warns(UserWarning, match="final is damaged"):
+        t2t_lite.load(str(copy))
     with pytest.raises(UserError, match="final is damaged"):
         t2t_lite.load(str(copy), checkpoint_path=str(final))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 
@@ -49,6 +50,7 @@ def average(values: flags.FlagValues) -> int:
         raise UserError(f"{run.checkpoints} holds no checkpoint to average")
     folders = found[-values.last :]
     target = values.average_dir or os.path.join(run.checkpoints, "averaged")
+    _check_target(target)
     state = {
         "step": checkpoints.step_of(folders[-1]),
         "averaged": [os.path.basename(f) for f in folders],
@@ -58,6 +60,28 @@ def average(values: flags.FlagValues) -> int:
         print(f"  {folder}")
     print(f"average of {len(folders)}: {target}")
     return 0
+
+
+def _check_target(folder: str) -> None:
+    """Raises UserError unless `folder` is free or holds an average alone."""
+    if os.path.lexists(folder) and not _is_average(folder):
+        raise UserError(
+            f"--average_dir={folder}: exists and holds more than an average, "
+            "which would be lost; give a new folder"
+        )
+
+
+def _is_average(folder: str) -> bool:
+    """Whether `folder` holds nothing but what this command writes."""
+    try:
+        names = os.listdir(folder)
+        with open(os.path.join(folder, "state.json")) as file:
+            averaged = "averaged" in json.load(file)
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return False
+    return averaged and all(
+        name == "state.json" or name.startswith("tensors.") for name in names
+    )
 
 
 _define(FLAGS)

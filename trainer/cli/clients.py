@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from t2t_lite.errors import UserError
 from t2t_lite.trainer.cli.command import CommandError
+from t2t_lite.trainer.cli.quiet import import_tensorflow
 
 _FIRST_WAIT = 0.5
 Answer = dict[str, Any]
@@ -199,6 +200,7 @@ class GrpcClient:
     """
 
     def __init__(self, target: Target):
+        import_tensorflow()  # which the next modules import with its noise
         try:
             import grpc
             from tensorflow_serving.apis import prediction_service_pb2_grpc

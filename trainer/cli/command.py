@@ -16,13 +16,14 @@ SIGTERM. Anything else is a bug: a traceback.
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import errno
 import os
 import re
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from absl import flags
 
@@ -102,7 +103,8 @@ def run(
     signal.signal(signal.SIGTERM, _terminate)
     try:
         if _asks_for_help(sys.argv[1:]):
-            print(help_text(program, flag_values, description, examples))
+            with _naming_output():
+                print(help_text(program, flag_values, description, examples))
             status = 0
         else:
             own, behind = sys.argv, []
@@ -114,7 +116,8 @@ def run(
                 import_tensorflow()
             given = (flag_values, behind) if takes_command else (flag_values,)
             status = main(*given) or 0
-        sys.stdout.flush()
+        with _naming_output():
+            sys.stdout.flush()
         sys.exit(status)
     except UserError as error:
         _fail(program, str(error), 2)
@@ -149,6 +152,17 @@ def _asks_for_help(arguments: Sequence[str]) -> bool:
     if "--" in before_dashes:
         before_dashes = before_dashes[: before_dashes.index("--")]
     return any(argument in _HELP_FLAGS for argument in before_dashes)
+
+
+@contextlib.contextmanager
+def _naming_output() -> Iterator[None]:
+    """Names standard output where it cannot be written."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, "standard output") from None
 
 
 def _fail(program: str, message: str, status: int) -> None:

@@ -189,6 +189,8 @@ def check_against_run(values: flags.FlagValues) -> None:
         raise UserError(
             f"--model={values.model}: {output_dir} is a run of {run.model}"
         )
+    if values.hparams_set:
+        resolve(run.model, values.hparams_set)  # refuses an unknown name
     changed = override(run.hparams, values.hparams or "")
     for name, value in dataclasses.asdict(changed).items():
         if value != getattr(run.hparams, name):

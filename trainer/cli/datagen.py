@@ -62,7 +62,8 @@ def datagen(values: flags.FlagValues) -> int:
         values.data_dir,
         num_shards=values.num_shards,
     )
-    for name in data.splits:
+    data.check()
+    for name in problem.splits:
         split = data.split(name)
         print(f"  {name:<10}  {split.num_examples:>12,} examples")
     print(f"  {'vocabulary':<10}  {data.encoder.vocab_size:>12,} pieces")

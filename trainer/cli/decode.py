@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import sys
+from typing import TYPE_CHECKING
 
 from absl import flags
 
 from t2t_lite.trainer.cli import command, common
+
+if TYPE_CHECKING:
+    from t2t_lite.decoding.lines import Line
 
 FLAGS = flags.FlagValues()
 
@@ -53,14 +58,16 @@ def _define(values: flags.FlagValues) -> None:
         "for each of return_beams outputs; jsonl: an object a line.",
         flag_values=values,
     )
-    # Read by the run folder; kept so that T2T's command lines work.
-    for name in ("problem", "model", "hparams_set", "hparams", "data_dir"):
-        flags.DEFINE_string(
-            name,
-            None,
-            "Taken from the run folder; checked against it if given.",
-            flag_values=values,
-        )
+    # Kept so that T2T's command lines work.
+    known = "Taken from the run folder; "
+    for name, text in {
+        "problem": known + "checked against it if given.",
+        "model": known + "checked against it if given.",
+        "hparams_set": known + "has to be a known name if given.",
+        "hparams": known + "checked against it if given.",
+        "data_dir": "Not read: the run folder holds the vocabulary.",
+    }.items():
+        flags.DEFINE_string(name, None, text, flag_values=values)
 
 
 def decode(values: flags.FlagValues) -> int:
@@ -100,7 +107,7 @@ def _interactive(predictor) -> int:
     import readline  # line editing and history in input()
 
     readline.set_history_length(1000)
-    sys.stdin.reconfigure(errors="replace")  # whatever is typed is answered
+    sys.stdin.reconfigure(errors="surrogateescape")  # see _mended
     print("Type a sentence; an empty line or Ctrl-D ends.")
     while True:
         try:
@@ -110,13 +117,22 @@ def _interactive(predictor) -> int:
             return 0
         if not text.strip():
             return 0
-        prediction = predictor.predict([text])[0]
+        line = _mended(text)
+        prediction = predictor.predict([line.text])[0]
         for output, score in zip(
             prediction.outputs, prediction.scores, strict=True
         ):
             print(f"  {score:8.3f}  {output}")
-        if prediction.truncated:
-            print(f"  ({predictor.truncation_note})")
+        notes = [predictor.truncation_note] if prediction.truncated else []
+        for note in filter(None, [line.note, *notes]):
+            print(f"  ({note})")
+
+
+def _mended(text: str) -> Line:
+    """Returns what was typed, mended and noted as a file's line is."""
+    from t2t_lite.decoding.lines import read_lines
+
+    return next(read_lines(io.BytesIO(text.encode("utf-8", "surrogateescape"))))
 
 
 _define(FLAGS)

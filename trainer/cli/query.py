@@ -11,7 +11,7 @@ import contextlib
 import json
 import sys
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, BinaryIO
 
 from absl import flags
 
@@ -151,13 +151,14 @@ def _sentences(values: flags.FlagValues) -> Iterator[str]:
             its number.
     """
     if values.text:
-        yield from values.text
+        for text in values.text:
+            yield _checked(text)
         return
     name = values.file or "standard input"
     with contextlib.ExitStack() as stack:
         lines = sys.stdin.buffer
         if values.file:
-            lines = stack.enter_context(open(values.file, "rb"))
+            lines = stack.enter_context(_opened(values.file))
         number = 0
         while line := lines.readline(MAX_LINE_BYTES + 1):
             number += 1
@@ -173,6 +174,28 @@ def _sentences(values: flags.FlagValues) -> Iterator[str]:
                     f"{name}, line {number}: not UTF-8; convert the file, "
                     "e.g. with iconv"
                 ) from error
+
+
+def _opened(path: str) -> BinaryIO:
+    try:
+        return open(path, "rb")
+    except OSError as error:
+        raise UserError(
+            f"--file={path}: cannot be read ({error.strerror})"
+        ) from error
+
+
+def _checked(text: str) -> str:
+    """Returns --text; raises UserError if it came as bytes of no UTF-8."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        shown = text.encode("utf-8", "replace").decode()
+        raise UserError(
+            f"--text={shown}: not UTF-8; check the terminal's encoding, or "
+            "give a UTF-8 file by --file"
+        ) from error
+    return text
 
 
 def _batches(items: Iterable[str], size: int) -> Iterator[list[str]]:

@@ -99,7 +99,14 @@ def _define_course(values: flags.FlagValues, string, integer) -> None:
         "Smallest improvement that counts.",
         flag_values=values,
     )
-    integer("seed", 1, "Of initial weights, data order and dropout.")
+    flags.DEFINE_integer(
+        "seed",
+        1,
+        "Of initial weights, data order and dropout.",
+        flag_values=values,
+        lower_bound=0,
+        upper_bound=2**32 - 1,  # NumPy's
+    )
     string(
         "decode_hparams",
         "",
