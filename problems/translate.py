@@ -12,7 +12,6 @@ from typing import Any
 
 from absl import logging
 
-from t2t_lite.data import untrusted
 from t2t_lite.errors import UserError
 from t2t_lite.problems import downloads, languages
 from t2t_lite.problems.problem import Example, Option, Problem
@@ -220,6 +219,9 @@ def _check_feature_classes(path: str) -> None:
 
     TFDS imports whatever module the file names.
     """
+    # Here, not above: t2t_lite.data brings NumPy, which --help can do without.
+    from t2t_lite.data import untrusted
+
     try:
         named = _class_names(untrusted.read_json(path))
         foreign = [n for n in named if not str(n).startswith(_TFDS_CLASSES)]

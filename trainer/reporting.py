@@ -48,7 +48,8 @@ class Reporter:
         self._keep(
             lambda row: (
                 row["step"] < step
-                or (row["step"] == step and row["kind"] == "train")
+                # A test is forgotten when it is made again, not before.
+                or (row["step"] == step and row["kind"] != "validation")
                 or (row["step"] == evaluated and row["kind"] == "validation")
             )
         )

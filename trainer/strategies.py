@@ -14,6 +14,8 @@ from t2t_lite.trainer import cluster
 STRATEGIES = ("auto", "one_device", "mirrored", "multi_worker", "tpu")
 PRECISIONS = ("auto", "float32", "bfloat16", "float16")
 XLA_CHOICES = ("auto", "on", "off")
+# Said in a run's first lines, where it is so.
+_UNTESTED = "not tested on such devices: compare a short run with one device"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,10 +57,10 @@ def create_strategy(
     if name == "mirrored":
         cpus = tf.config.list_logical_devices("CPU")
         devices = [d.name for d in (gpus or cpus)]
-        return (
-            tf.distribute.MirroredStrategy(devices),
-            Choice(name, f"{reason}, over {len(devices)} devices"),
-        )
+        reason += f", over {len(devices)} devices"
+        if len(gpus) > 1:
+            reason += f"; {_UNTESTED}"
+        return tf.distribute.MirroredStrategy(devices), Choice(name, reason)
     try:
         resolver = tf.distribute.cluster_resolver.TPUClusterResolver(tpu="")
         tf.config.experimental_connect_to_cluster(resolver)
@@ -68,7 +70,10 @@ def create_strategy(
             "--strategy=tpu: no TPU answers on this machine "
             f"({str(error).splitlines()[0]}); use --strategy=auto"
         ) from error
-    return tf.distribute.TPUStrategy(resolver), Choice(name, reason)
+    return (
+        tf.distribute.TPUStrategy(resolver),
+        Choice(name, f"{reason}; {_UNTESTED}"),
+    )
 
 
 def _multi_worker(

@@ -258,6 +258,14 @@ def test_full_disk_without_a_path_names_the_folders_in_use(run, monkeypatch):
     assert "device: one of --output_dir=/runs/x, /scratch; free some" in err
 
 
+def test_full_disk_may_be_that_of_standard_output(run, tmp_path, monkeypatch):
+    full = raising(OSError(errno.ENOSPC, "No space left on device"))
+    with open(tmp_path / "out", "w") as out:
+        monkeypatch.setattr(sys, "stdout", out)
+        _, _, err = run("--output_dir=/runs/x", main=full)
+    assert "one of --output_dir=/runs/x, standard output, " in err
+
+
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
 def test_full_standard_output_is_named():
     with open("/dev/full", "wb") as full:

@@ -55,6 +55,26 @@ def train_command(folder: pathlib.Path, steps: int, *flags: str) -> list[str]:
     ]
 
 
+def datagen_command(folder: pathlib.Path) -> list[str]:
+    """Returns the command line that prepares data in `folder`."""
+    return [
+        *(sys.executable, "-m", "t2t_lite.trainer.cli.datagen"),
+        *("--problem=algorithmic_reverse", "--model=transformer_tiny"),
+        *("--hparams=vocab_kind=unigram,vocab_size=64", "--num_shards=24"),
+        *("--train_examples=120000", "--eval_examples=2000"),
+        f"--data_dir={folder / 'data'}",
+    ]
+
+
+def export_command(folder: pathlib.Path, run: pathlib.Path) -> list[str]:
+    """Returns the command line that exports a finished run to `folder`."""
+    return [
+        *(sys.executable, "-m", "t2t_lite.trainer.cli.export"),
+        f"--output_dir={run}",
+        f"--export_dir={folder / 'export'}",
+    ]
+
+
 def _free_ports(count: int) -> list[int]:
     sockets = [socket.socket() for _ in range(count)]
     for each in sockets:
@@ -158,6 +178,27 @@ def fingerprint(run: pathlib.Path) -> dict[str, str]:
     outputs = (run / "test.outputs.txt").read_bytes()
     found["test outputs"] = hashlib.sha256(outputs).hexdigest()
     return found
+
+
+def hashes(folder: pathlib.Path) -> dict[str, str]:
+    """Returns the hash of each file below `folder`."""
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(
+            path.read_bytes()
+        ).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def exported(folder: pathlib.Path) -> dict[str, str]:
+    """Returns the names in an export, with the hash of its weights."""
+    found = hashes(folder)
+    # The graph's text is not the same to the byte from process to process.
+    return {
+        name: value if "variables.data" in name else ""
+        for name, value in found.items()
+    }
 
 
 def leftovers(folder: pathlib.Path) -> list[str]:

@@ -59,3 +59,18 @@ def test_a_test_that_is_taken_again_is_recorded_once(tmp_path):
     text = (tmp_path / "metrics.jsonl").read_text()
     rows = [json.loads(line)["kind"] for line in text.splitlines()]
     assert rows == ["validation", "test"]
+
+
+def test_a_finished_run_keeps_its_test_when_started_again(tmp_path):
+    reporter = Reporter(RunFolder(str(tmp_path)))
+    reporter.open(0, 0)
+    for kind in ("train", "validation", "test"):
+        reporter.record(2, kind, {"bleu": 1.0})
+    reporter.record(3, "train", {"bleu": 1.0})
+    reporter.close()
+    before = (tmp_path / "metrics.jsonl").read_text().splitlines()
+    again = Reporter(RunFolder(str(tmp_path)))
+    again.open(2, 2)
+    again.close()
+    after = (tmp_path / "metrics.jsonl").read_text().splitlines()
+    assert after == before[:3]

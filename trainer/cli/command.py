@@ -22,8 +22,10 @@ import errno
 import os
 import re
 import signal
+import stat
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from typing import TextIO
 
 from absl import flags
 
@@ -271,4 +273,13 @@ def _places(values: flags.FlagValues) -> str:
         for name in values
         if name.endswith(("_dir", "file", "_path")) and values[name].value
     ]
+    if _is_file(sys.stdout):
+        places.append("standard output")
     return ", ".join([*places, os.environ.get("TMPDIR", "/tmp")])
+
+
+def _is_file(stream: TextIO) -> bool:
+    try:
+        return stat.S_ISREG(os.fstat(stream.fileno()).st_mode)
+    except (OSError, ValueError):  # closed, or no file of the system's
+        return False

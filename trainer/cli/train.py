@@ -54,33 +54,12 @@ def _define(values: flags.FlagValues) -> None:
         "own, or all.",
     )
     _define_course(values, string, integer)
+    _define_reliability(values)
     _define_device(values)
 
 
 def _define_course(values: flags.FlagValues, string, integer) -> None:
     """Defines what is printed, kept and exported, and when a run stops."""
-    flags.DEFINE_float(
-        "save_checkpoints_secs",
-        600.0,
-        "Seconds after which a run saves between evaluations; 0 = never.",
-        flag_values=values,
-        lower_bound=0.0,
-    )
-    flags.DEFINE_bool(
-        "async_checkpointing",
-        False,
-        "Write checkpoints on another thread while training goes on.",
-        flag_values=values,
-    )
-    flags.DEFINE_enum(
-        "on_divergence",
-        "stop",
-        ["stop", "skip", "rollback"],
-        "When a loss or gradient is not finite, or a loss jumps: stop, leave "
-        "that update out, or go back to the last evaluation's checkpoint and "
-        "on with later data.",
-        flag_values=values,
-    )
     integer("log_interval", 100, "Updates between progress lines.")
     integer("show_samples", 2, "Decoded examples shown at each evaluation.")
     integer("keep_last", 5, "Newest checkpoints kept.")
@@ -122,6 +101,32 @@ def _define_course(values: flags.FlagValues, string, integer) -> None:
         "registry_help",
         False,
         "List problems, models and hparams sets, and exit.",
+        flag_values=values,
+    )
+
+
+def _define_reliability(values: flags.FlagValues) -> None:
+    """Defines when a run saves, and what a bad update does to it."""
+    flags.DEFINE_float(
+        "save_checkpoints_secs",
+        600.0,
+        "Seconds after which a run saves between evaluations; 0 = never.",
+        flag_values=values,
+        lower_bound=0.0,
+    )
+    flags.DEFINE_bool(
+        "async_checkpointing",
+        False,
+        "Write checkpoints on another thread while training goes on.",
+        flag_values=values,
+    )
+    flags.DEFINE_enum(
+        "on_divergence",
+        "stop",
+        ["stop", "skip", "rollback"],
+        "When a loss or gradient is not finite, or a loss jumps: stop, leave "
+        "that update out, or go back to the last evaluation's checkpoint and "
+        "on with later data.",
         flag_values=values,
     )
 
