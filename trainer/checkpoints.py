@@ -97,6 +97,13 @@ def read(folder: str) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     Raises:
         DamagedCheckpointError: a file is missing, or a checksum fails.
     """
+    if not os.path.exists(os.path.join(folder, _STATE)) and not listing(
+        os.path.dirname(os.path.abspath(folder))
+    ):
+        raise DamagedCheckpointError(
+            f"{folder} is no checkpoint: it holds no {_STATE}; checkpoints are "
+            "the folders in a run's checkpoints/"
+        )
     try:
         state = _read_state(folder)
         if type(state["step"]) is not int or state["step"] < 0:
@@ -116,7 +123,7 @@ def read(folder: str) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise DamagedCheckpointError(
             f"checkpoint {folder} is damaged ({reason[:200]}); use another "
-            "one by --checkpoint_path, or delete it"
+            "one, or delete it"
         ) from error
     return tensors, state
 

@@ -82,7 +82,13 @@ def finished_results(setup: Setup, step: int) -> dict[str, Any] | None:
         return None
     try:
         results = untrusted.read_json(path, finite=False)
-        return results if results["step"] == step else None
+        if results["step"] != step:
+            return None
+        checkpoints.read(os.path.join(setup.run.checkpoints, "final"))
+        return results
+    except checkpoints.DamagedCheckpointError as error:
+        setup.report.line(f"{error}: made again")
+        return None
     except (ValueError, TypeError, LookupError) as error:
         setup.report.line(f"{path} is damaged ({error}): made again")
         return None

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from t2t_lite.data import storage
 from t2t_lite.data.text_encoder import EOS_ID, TextEncoder, load_encoder
 from t2t_lite.decoding.search import SearchOptions, beam_search
 from t2t_lite.errors import UserError
@@ -254,7 +255,14 @@ def load(
     """
     run = RunFolder(output_dir)
     description = run.describe()
-    encoder = load_encoder(run.file(description.vocabulary))
+    vocabulary = run.file(description.vocabulary)
+    encoder = load_encoder(vocabulary)
+    expected = description.settings.get("vocabulary_sha256")
+    if expected != storage.sha256_of_bytes(encoder.to_bytes()):
+        raise UserError(
+            f"{vocabulary} is not the vocabulary that the run was trained "
+            "with; restore the run's own vocabulary"
+        )
     if encoder.vocab_size != description.vocab_size:
         raise UserError(
             f"{run.file(description.vocabulary)} has {encoder.vocab_size} "

@@ -88,6 +88,10 @@ class TrainingOptions:
                 raise UserError(
                     f"--{name}={getattr(self, name)}: expected at least 0"
                 )
+        if not 0 <= self.seed < 2**32:
+            raise UserError(
+                f"--seed={self.seed}: expected a number from 0 to {2**32 - 1}"
+            )
         for name in ("eval_steps", "eval_decode_examples"):
             limit = getattr(self, name)
             if limit is not None and limit < 1:

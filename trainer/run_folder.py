@@ -14,20 +14,22 @@
 from __future__ import annotations
 
 import dataclasses
-import fcntl
 import json
 import os
 import platform
+from collections.abc import Mapping
 from typing import Any, BinaryIO
 
 from t2t_lite.data import storage
+from t2t_lite.data.text_encoder import BYTE_FILE, SENTENCEPIECE_FILE
 from t2t_lite.errors import UserError
 from t2t_lite.hparams import HParams, from_dict
-from t2t_lite.trainer import run_fields
+from t2t_lite.trainer import checkpoints, run_fields
 
 FORMAT = 1
 _FILE = "hparams.json"
 _LOCK = "lock"
+_COMPARED = ("problem", "model", "hparams", "seed", "data_hash")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,7 +45,7 @@ class RunDescription:
         vocabulary: str, the vocabulary's file name in the folder.
         data_hash: str, of the prepared data's manifest.
         settings: dict, of the training: steps, seed, precision, tokens of
-            an update.
+            an update, hash of the vocabulary.
     """
 
     problem: str
@@ -131,17 +133,14 @@ class RunFolder:
         if self.path in _held:
             return
         os.makedirs(self.path, exist_ok=True)
-        file = open(self.file(_LOCK), "a+b")  # noqa: SIM115 (kept open)
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            file.seek(0)
-            holder = file.read().decode("utf-8", "replace").strip()
-            file.close()
+        file = storage.try_lock(self.file(_LOCK))
+        if file is None:
+            with open(self.file(_LOCK), "rb") as held:
+                holder = held.read().decode("utf-8", "replace").strip()
             raise UserError(
                 f"--output_dir={self.path}: another trainer is at work there "
                 f"({holder}); wait for it, stop it, or give another folder"
-            ) from None
+            )
         file.truncate(0)
         file.write(f"process {os.getpid()} on {platform.node()}".encode())
         file.flush()
@@ -154,8 +153,35 @@ class RunFolder:
             os.remove(self.file(_LOCK))
             file.close()
 
+    @property
+    def is_under_way(self) -> bool:
+        """Whether a run was begun here and has saved a checkpoint."""
+        return self.exists() and bool(checkpoints.listing(self.checkpoints))
+
+    def check(self, **asked: Any) -> None:
+        """Checks that a run can begin or go on here; writes nothing.
+
+        A run that has saved no checkpoint has nothing to lose: another may
+        take its place.
+
+        Args:
+            asked: fields and settings of the run to be, by name.
+        Raises:
+            UserError: the folder holds another run (what differs is named) or
+                what no run has written, or is no folder.
+        """
+        if os.path.exists(self.path) and not os.path.isdir(self.path):
+            raise UserError(
+                f"--output_dir={self.path}: a file is in the way; give another "
+                "folder"
+            )
+        if not self.exists():
+            self._refuse_foreign()
+        elif self.is_under_way:
+            self._refuse_another(asked)
+
     def begin(self, description: RunDescription, vocabulary: str) -> None:
-        """Creates the folder, or checks that it belongs to the same run.
+        """Creates the folder, or goes on in it.
 
         The folder is this process's until `unlock`.
 
@@ -163,27 +189,28 @@ class RunFolder:
             description: the run to be.
             vocabulary: str, path of the vocabulary file, copied here.
         Raises:
-            UserError: the folder holds another run (what differs is named),
-                or another trainer is at work in it.
+            UserError: see `check`; or another trainer is at work in it.
         """
-        if self.exists():
-            self._refuse_another(description)
-        else:
-            self._refuse_foreign()
+        asked = {name: _value(description, name) for name in _COMPARED}
+        self.check(**asked, problem_options=description.problem_options)
         self.lock()
         storage.remove_temporary_files(self.path)
+        with open(vocabulary, "rb") as file:
+            content = file.read()
+        fields = dataclasses.asdict(description)
+        fields["settings"]["vocabulary_sha256"] = storage.sha256_of_bytes(
+            content
+        )
         # First, so that a run killed right here is known as one.
         storage.write_text(
             self.file(_FILE),
-            json.dumps(
-                {"format": FORMAT, **dataclasses.asdict(description)}, indent=2
-            ),
+            json.dumps({"format": FORMAT, **fields}, indent=2),
         )
         os.makedirs(self.checkpoints, exist_ok=True)
-        copy = self.file(description.vocabulary)
-        if not os.path.exists(copy):
-            with open(vocabulary, "rb") as file:
-                storage.write_bytes(copy, file.read())
+        storage.write_bytes(self.file(description.vocabulary), content)
+        for other in {SENTENCEPIECE_FILE, BYTE_FILE} - {description.vocabulary}:
+            if os.path.exists(self.file(other)):  # of a run that was replaced
+                os.remove(self.file(other))
 
     def _refuse_foreign(self) -> None:
         """Raises UserError if the folder holds what no run has written."""
@@ -200,24 +227,38 @@ class RunFolder:
                     "no run of t2t_lite; give a new folder"
                 )
 
-    def _refuse_another(self, new: RunDescription) -> None:
+    def _refuse_another(self, asked: Mapping[str, Any]) -> None:
         old = self.describe()
-        for name in ("problem", "model", "hparams", "data_hash", "seed"):
-            there, asked = _value(old, name), _value(new, name)
-            if there == asked:
+        for name in _COMPARED:
+            there = _value(old, name)
+            if name not in asked or there == asked[name]:
                 continue
+            value = asked[name]
             if name == "hparams":
-                there, asked = (dataclasses.asdict(x) for x in (there, asked))
-                name = next(k for k in asked if there.get(k) != asked[k])
-                there, asked = there.get(name), asked[name]
+                there, value = (dataclasses.asdict(x) for x in (there, value))
+                name, there, value = _first_difference(there, value)
+            if name == "data_hash":
+                name, there, value = _first_difference(
+                    old.problem_options, asked["problem_options"]
+                ) or (name, there, value)
             raise UserError(
                 f"--output_dir={self.path} holds a run with {name}={there!r}, "
-                f"asked is {asked!r}; give another folder, or the same value "
+                f"asked is {value!r}; give another folder, or the same value "
                 "to go on with that run"
             )
 
 
+def _first_difference(
+    there: Mapping[str, Any], asked: Mapping[str, Any]
+) -> tuple[str, Any, Any] | None:
+    """Returns (name, value there, value asked) of what differs first."""
+    for name in [*asked, *there]:
+        if there.get(name) != asked.get(name):
+            return name, there.get(name), asked.get(name)
+    return None
+
+
 def _value(description: RunDescription, name: str) -> Any:
-    if name in description.settings:
-        return description.settings[name]
+    if name == "seed":
+        return description.settings.get(name)
     return getattr(description, name)

@@ -15,7 +15,7 @@ from t2t_lite.data.batching import Batch, TrainBatches, eval_batches
 from t2t_lite.data.bucketing import plan_buckets, plan_packing
 from t2t_lite.data.preparing import prepare
 from t2t_lite.decoding.search import SearchOptions
-from t2t_lite.errors import UserError
+from t2t_lite.errors import UserError, closest
 from t2t_lite.hparams import HParams
 from t2t_lite.models.resolve import build
 from t2t_lite.trainer import evaluation, strategies
@@ -62,6 +62,7 @@ class Setup:
         self.precision = strategies.choose_precision(options.precision)
         self.xla = strategies.choose_xla(options.xla)
         self._print_choices()
+        self._check_early()
         self.data = prepare(
             problem,
             hparams.vocab_kind,
@@ -73,6 +74,26 @@ class Setup:
         self._plan_batches()
         self._begin_folder()
         self._build()
+
+    def _check_early(self) -> None:
+        """Refuses what cannot work before data are prepared for it."""
+        if self.chief:
+            self.run.check(
+                problem=self.problem.name,
+                model=self.model_name,
+                hparams=self.hparams,
+                seed=self.options.seed,
+            )
+        metric = self.options.early_stopping_metric
+        if metric is not None:
+            scores = self.problem.score(["a"], ["a"], ["a"])
+            numbers = [k for k, v in scores.items() if isinstance(v, float)]
+            names = ["loss", "nll", "perplexity", "accuracy", *numbers]
+            if metric not in names:
+                raise UserError(
+                    f"--early_stopping_metric={metric}: not measured"
+                    f"{closest(metric, names)}; there are {', '.join(names)}"
+                )
 
     def _print_choices(self) -> None:
         import t2t_lite
@@ -122,7 +143,7 @@ class Setup:
 
     def _warn_of_changes(self, description: RunDescription) -> None:
         """Says what of the course is not as it was when the run began."""
-        if not self.run.exists():
+        if not self.run.is_under_way:
             return
         before = self.run.describe().settings
         for name in ("precision", "xla"):
@@ -141,7 +162,7 @@ class Setup:
         hparams, replicas = self.hparams, self.strategy.num_replicas_in_sync
         if hparams.tokens_per_update is not None:
             return hparams.tokens_per_update
-        if self.run.exists():
+        if self.run.is_under_way:
             stored = self.run.describe().settings.get("tokens_per_update")
             if type(stored) is int and stored > 0:
                 return stored

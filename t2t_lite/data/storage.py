@@ -9,7 +9,9 @@ import json
 import os
 import uuid
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, BinaryIO
+
+from t2t_lite.errors import UserError
 
 TEMPORARY_SUFFIX = ".tmp"
 
@@ -100,6 +102,35 @@ def folder_lock(folder: str, waiting: Callable[[], None]) -> Iterator[None]:
     finally:
         os.remove(path)
         file.close()
+
+
+def try_lock(path: str) -> BinaryIO | None:
+    """Opens and locks a file; None if another process holds its lock.
+
+    The system frees the lock when the file is closed or its holder dies. Who
+    removes the file while holding it does so before closing it.
+
+    Args:
+        path: str, made if missing; its content is left as it is.
+    Raises:
+        UserError: the file system takes no locks.
+    """
+    while True:
+        file = open(path, "a+b")  # noqa: SIM115 (the caller closes it)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.close()
+            return None
+        except OSError as error:
+            file.close()
+            raise UserError(
+                f"{path} cannot be locked ({error.strerror}); give a folder on "
+                "a file system that takes locks"
+            ) from error
+        if _is_same_file(path, file):
+            return file
+        file.close()  # the previous holder removed it: lock the new one
 
 
 def _locked_file(path: str, waiting: Callable[[], None]):

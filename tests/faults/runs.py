@@ -60,7 +60,7 @@ def datagen_command(folder: pathlib.Path) -> list[str]:
     return [
         *(sys.executable, "-m", "t2t_lite.trainer.cli.datagen"),
         *("--problem=algorithmic_reverse", "--model=transformer_tiny"),
-        *("--hparams=vocab_kind=unigram,vocab_size=64", "--num_shards=24"),
+        *("--hparams=vocab_kind=unigram,vocab_size=300", "--num_shards=24"),
         *("--train_examples=120000", "--eval_examples=2000"),
         f"--data_dir={folder / 'data'}",
     ]

@@ -94,12 +94,20 @@ def test_ctrl_c_saves_and_the_rest_is_exact(tmp_path, monkeypatch):
         np.testing.assert_array_equal(value, second[name], err_msg=name)
 
 
-def test_finished_run_is_not_finished_twice(tmp_path):
+def test_finished_run_is_not_finished_twice(tmp_path, capsys):
     setup = make_setup(tmp_path, train_steps=2)
     assert finished_results(setup, 2) is None
-    (tmp_path / "run" / "results.json").write_text('{"step": 2}')
+    results = tmp_path / "run" / "results.json"
+    results.write_text('{"step": 2}')
+    assert finished_results(setup, 2) is None
+    assert "final is no checkpoint: it holds no" in capsys.readouterr().out
+    final = str(tmp_path / "run" / "checkpoints" / "final")
+    checkpoints.write(final, setup.model_tensors(), {"step": 2})
     assert finished_results(setup, 2) == {"step": 2}
     assert finished_results(setup, 4) is None
+    results.write_text('{"step": ')
+    assert finished_results(setup, 2) is None
+    assert "results.json is damaged" in capsys.readouterr().out
 
 
 def test_early_stopping_stops_and_stays_stopped(tmp_path, capsys):
@@ -120,12 +128,10 @@ def test_early_stopping_stops_and_stays_stopped(tmp_path, capsys):
     assert Training(patient).run().step == 5
 
 
-def test_unknown_stopping_metric_is_refused(tmp_path):
-    setup = make_setup(
-        tmp_path, eval_interval=1, early_stopping_metric="acuracy"
-    )
+def test_unknown_stopping_metric_is_refused_at_once(tmp_path):
     with pytest.raises(UserError, match=r"not measured .*'accuracy'"):
-        Training(setup).run()
+        make_setup(tmp_path, early_stopping_metric="acuracy")
+    assert os.listdir(tmp_path) == []
 
 
 def test_packed_training_runs(tmp_path):
@@ -137,21 +143,45 @@ def test_packed_training_runs(tmp_path):
 
 
 def test_another_runs_folder_is_refused(tmp_path):
-    make_setup(tmp_path)
+    Training(make_setup(tmp_path, train_steps=2)).run()
     with pytest.raises(UserError, match="run with filter_size=32, asked is 64"):
         make_setup(
             tmp_path,
             tiny_hparams(layer_prepostprocess_dropout=0.1, filter_size=64),
         )
+    with pytest.raises(UserError, match="run with seed=1, asked is 2"):
+        make_setup(tmp_path, seed=2)
     other = problems.create("algorithmic_sort", DATA, str(tmp_path / "data"))
     with pytest.raises(UserError, match="problem='algorithmic_reverse'"):
         make_setup(tmp_path, problem=other)
+    fewer = DATA | {"train_examples": 300}
+    other = problems.create("algorithmic_reverse", fewer, str(tmp_path))
+    with pytest.raises(
+        UserError, match="run with train_examples=400, asked is 300"
+    ):
+        make_setup(tmp_path, problem=other)
+
+
+def test_foreign_folders_are_refused_before_anything_is_made(tmp_path):
     foreign = tmp_path / "foreign"
     foreign.mkdir()
     (foreign / "thesis.txt").write_text("mine")
     with pytest.raises(UserError, match=r"not empty \('thesis.txt'\)"):
         make_setup(tmp_path, output_dir=str(foreign))
     assert os.listdir(foreign) == ["thesis.txt"]
+    with pytest.raises(UserError, match="a file is in the way"):
+        make_setup(tmp_path, output_dir=str(foreign / "thesis.txt"))
+    assert os.listdir(tmp_path) == ["foreign"]
+
+
+def test_a_run_without_a_checkpoint_can_be_begun_anew(tmp_path):
+    make_setup(tmp_path)
+    hparams = tiny_hparams(vocab_kind="bpe", vocab_size=270)
+    setup = make_setup(tmp_path, hparams)
+    assert setup.run.describe().hparams == hparams
+    assert sorted(n for n in os.listdir(tmp_path / "run") if "vocab" in n) == [
+        "vocab.model"
+    ]
 
 
 def test_finished_run_holds_what_later_commands_need(finished_run):

@@ -26,6 +26,10 @@ def import_tensorflow() -> None:
             import tensorflow as tf
 
             tf.config.list_physical_devices()  # looks for drivers
+            # Planned: each of the few shapes of batches is traced once.
+            tf.get_logger().addFilter(
+                lambda record: "function retracing" not in record.getMessage()
+            )
         finally:
             os.dup2(stderr, 2)
             os.close(stderr)
