@@ -112,7 +112,10 @@ class Harness:
             Kind(
                 "two workers",
                 lambda place: runs.train_command(
-                    place, steps, "--strategy=multi_worker"
+                    place,
+                    steps,
+                    "--strategy=multi_worker",
+                    f"--worker_wait_secs={BOUND_SECONDS / 2:.0f}",
                 ),
                 lambda place: runs.fingerprint(place / "run"),
                 workers=2,

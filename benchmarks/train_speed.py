@@ -1,0 +1,214 @@
+"""Target tokens/s of whole train steps, beside the peers on the same batch.
+
+    pip install ".[peers]" && pip install --no-deps joeynmt
+    python benchmarks/train_speed.py --shape=base --windows=5 --report=base.json
+
+Every contender lives in a process of its own, on all cores. Windows of a few
+steps are taken in turn, A B C A B C ..., while the others wait; the table has
+the median and the spread of the windows after one to warm up. What is not
+installed is skipped, and said. Beside them stands the machine's own limit: the
+step's matrix products alone, at the rate measured in the same run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import pathlib
+import statistics
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+
+from contenders import CONTENDERS, SHAPES
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+_STEPS = {"base": 3, "tiny": 12}
+
+
+def serve(name: str, shape: str) -> None:
+    """Builds a contender and runs as many steps as each input line says."""
+    build, precision, xla = CONTENDERS[name]
+    with contextlib.redirect_stdout(sys.stderr):
+        step, parameters = build(SHAPES[shape], precision, xla)
+        begin = time.perf_counter()
+        step()
+        first = time.perf_counter() - begin
+    print(json.dumps({"parameters": parameters, "first": first}), flush=True)
+    for line in sys.stdin:
+        begin = time.perf_counter()
+        for _ in range(int(line)):
+            step()
+        print(time.perf_counter() - begin, flush=True)
+
+
+def matmul_rates() -> None:
+    """Prints floating-point operations a second of products, by precision."""
+    import tensorflow as tf
+
+    rates = {}
+    for precision in ("float32", "bfloat16"):
+        a = tf.cast(tf.random.normal((2048, 2048)), precision)
+        product = tf.function(lambda a: tf.matmul(a, a))
+        product(a)
+        times = []
+        for _ in range(12):
+            begin = time.perf_counter()
+            product(a)[0, 0].numpy()
+            times.append(time.perf_counter() - begin)
+        rates[precision] = 2 * 2048**3 / statistics.median(times)
+    print(json.dumps(rates))
+
+
+class Contender:
+    """One process that trains when it is asked to."""
+
+    def __init__(self, name: str, shape: str):
+        self.name = name
+        self.seconds: list[float] = []
+        self._process = subprocess.Popen(
+            [sys.executable, __file__, f"--serve={name}", f"--shape={shape}"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        line = self._process.stdout.readline()
+        self.facts = json.loads(line) if line else None
+        if line:
+            self._process.stderr.close()
+
+    def why_not(self) -> str:
+        """Returns why it could not be built."""
+        return self._process.communicate()[1].strip().splitlines()[-1]
+
+    def run(self, steps: int) -> float:
+        """Makes some steps; returns their seconds."""
+        self._process.stdin.write(f"{steps}\n")
+        self._process.stdin.flush()
+        return float(self._process.stdout.readline())
+
+    def end(self) -> None:
+        """Ends the process."""
+        self._process.stdin.close()
+        self._process.wait()
+
+
+def _machine() -> str:
+    with open("/proc/cpuinfo") as file:
+        text = file.read()
+    name = text.split("model name", 1)[1].split(":", 1)[1].split("\n", 1)[0]
+    found = [f for f in ("amx_bf16", "avx512_bf16", "avx512f") if f in text]
+    return (
+        f"{os.cpu_count()} cores of {name.strip()}, {found or ['no AVX-512']}"
+    )
+
+
+def _rows(contenders: list[Contender], shape, steps: int, rates) -> list[dict]:
+    tokens = shape.rows * shape.length * steps
+    rows = []
+    for contender in contenders:
+        speeds = sorted(tokens / s for s in contender.seconds)
+        precision = CONTENDERS[contender.name][1]
+        median = statistics.median(speeds)
+        used = shape.matmul_flops / rates[precision]  # seconds a step
+        used *= median / (shape.rows * shape.length)
+        rows.append(
+            {
+                "contender": contender.name,
+                "tokens_per_second": round(median),
+                "least": round(speeds[0]),
+                "most": round(speeds[-1]),
+                "utilisation": round(used, 3),
+                "first_step_seconds": round(contender.facts["first"], 1),
+                "parameters": contender.facts["parameters"],
+            }
+        )
+    return rows
+
+
+def _print_table(rows: list[dict]) -> None:
+    best = rows[0]["tokens_per_second"]
+    print(
+        f"{'':<26}{'tokens/s':>9}{'least':>8}{'most':>8}{'ours / it':>11}"
+        f"{'of the limit':>14}{'first step':>12}"
+    )
+    for row in rows:
+        print(
+            f"{row['contender']:<26}{row['tokens_per_second']:>9,}"
+            f"{row['least']:>8,}{row['most']:>8,}"
+            f"{best / row['tokens_per_second']:>11.2f}"
+            f"{row['utilisation']:>14.1%}{row['first_step_seconds']:>10.1f} s"
+        )
+
+
+def compare(args) -> None:
+    """Runs all contenders in turn and prints the table."""
+    shape, steps = SHAPES[args.shape], _STEPS[args.shape]
+    machine = _machine()
+    print(f"{args.shape}: {shape}\non {machine}", flush=True)
+    found = subprocess.run(
+        [sys.executable, __file__, "--matmul"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    rates = json.loads(found.stdout.splitlines()[-1])
+    contenders = []
+    for name in args.only or CONTENDERS:
+        contender = Contender(name, args.shape)
+        if contender.facts is None:
+            print(f"  skipped {name}: {contender.why_not()}", flush=True)
+        else:
+            contenders.append(contender)
+            print(f"  ready {name}", flush=True)
+    for window in range(args.windows + 1):
+        for contender in contenders:
+            seconds = contender.run(steps)
+            if window:  # the first warms up
+                contender.seconds.append(seconds)
+    for contender in contenders:
+        contender.end()
+    rows = _rows(contenders, shape, steps, rates)
+    rows.sort(key=lambda row: not row["contender"].startswith("t2t_lite"))
+    ours = [r for r in rows if r["contender"].startswith("t2t_lite")]
+    ours.sort(key=lambda row: -row["tokens_per_second"])
+    rows[: len(ours)] = ours
+    _print_table(rows)
+    if args.report:
+        report = {
+            "shape": args.shape,
+            "machine": machine,
+            "matmul_flops_per_second": rates,
+            "windows": args.windows,
+            "steps_per_window": steps,
+            "rows": rows,
+        }
+        text = json.dumps(report, indent=1)
+        pathlib.Path(args.report).write_text(text + "\n")
+
+
+def main() -> None:
+    """Parses the arguments."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--shape", choices=SHAPES, default="tiny")
+    parser.add_argument("--windows", type=int, default=5)
+    parser.add_argument("--only", nargs="*", choices=CONTENDERS)
+    parser.add_argument("--report", help="JSON file of the figures")
+    parser.add_argument("--serve", choices=CONTENDERS, help=argparse.SUPPRESS)
+    parser.add_argument("--matmul", action="store_true", help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.serve:
+        serve(args.serve, args.shape)
+    elif args.matmul:
+        matmul_rates()
+    else:
+        compare(args)
+
+
+if __name__ == "__main__":
+    main()
