@@ -62,11 +62,9 @@ def _machine() -> str:
 
 def _processor() -> str:
     """Returns the processor's name, e.g. "AMD EPYC"."""
-    try:
+    if os.path.exists("/proc/cpuinfo"):  # Linux
         with open("/proc/cpuinfo") as file:
             for line in file:
                 if line.startswith("model name"):
                     return line.split(":", 1)[1].strip()
-    except FileNotFoundError:
-        pass  # not Linux
     return platform.processor() or platform.machine()

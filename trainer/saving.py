@@ -47,8 +47,6 @@ class Saver:
         self._writing: concurrent.futures.Future | None = None
         self._saved_at = time.monotonic()
         self.newest: str | None = None
-        self.spent = 0.0  # seconds that training waited for saving
-        self.count = 0
 
     def is_regular(self, step: int) -> bool:
         """Returns whether the run evaluates and saves at `step` anyhow."""
@@ -69,7 +67,6 @@ class Saver:
             OSError, tf.errors.OpError: this one, or the one before it, could
                 not be written; older ones are as they were.
         """
-        begin = time.monotonic()
         self.wait()
         folder = checkpoints.path(self._root, progress.step)
         state = progress.to_state()
@@ -80,9 +77,7 @@ class Saver:
                 self._write, folder, tensors, state
             )
         self.newest = folder
-        self.count += 1
         self._saved_at = time.monotonic()
-        self.spent += self._saved_at - begin
 
     def note(self, progress: Progress) -> None:
         """Writes what changed in the progress into the newest checkpoint."""

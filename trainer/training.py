@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -73,15 +75,12 @@ class Training:
                 while not self._is_over():
                     self._train_on()
                 self._saver.wait()
+                with self._naming_interruption("at"):
+                    self._setup.workers.share(self._stop_if_asked)
             finally:
                 self._report.finish_bar()
                 self._saver.close()
         return self._progress
-
-    @property
-    def saving_seconds(self) -> float:
-        """Seconds for which the updates waited for checkpoints."""
-        return self._saver.spent
 
     def _is_over(self) -> bool:
         progress = self._progress
@@ -251,14 +250,9 @@ class Training:
 
     def _evaluate(self) -> None:
         setup, step = self._setup, self._progress.step
-        try:
+        with self._naming_interruption("in the evaluation of"):
             values: dict[str, Any] = setup.evaluate_loss(self._stop_if_asked)
             decoded = setup.decode_validation(self._stop_if_asked)
-        except Interrupted as stop:
-            self._saver.wait()
-            raise self._interrupted(
-                stop.signal, "in the evaluation of"
-            ) from None
         values |= decoded.scores
         numbers = {k: v for k, v in values.items() if isinstance(v, float)}
         text = "  ".join(
@@ -338,9 +332,19 @@ class Training:
 
     def _stop_for_signal(self) -> None:
         self._read(0)
-        self._save()
+        if self._roll_back_at is None:  # else it is met again from the last one
+            self._save()
         self._saver.wait()
         raise self._interrupted(self._stop, "at")
+
+    @contextlib.contextmanager
+    def _naming_interruption(self, when: str) -> Iterator[None]:
+        """Lets an Interrupted say what was saved."""
+        try:
+            yield
+        except Interrupted as stop:
+            self._saver.wait()
+            raise self._interrupted(stop.signal, when) from None
 
     def _interrupted(self, number: int, when: str) -> Interrupted:
         name = Interrupted(number)

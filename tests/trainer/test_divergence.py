@@ -13,7 +13,7 @@ from t2t_lite.trainer.training import Training
 from tests.models_for_tests import tiny_hparams
 from tests.trainer.conftest import make_setup
 
-BAD_BATCH = 19  # from 0: that of update 20
+BAD_BATCH = 18  # from 0: that of update 19
 OPTIONS = {"train_steps": 24, "eval_interval": 8, "log_interval": 8}
 
 
@@ -24,7 +24,7 @@ def settled_early(monkeypatch):
 
 
 def _spoiled(folder, **options):
-    """A run whose batch number 19 has letters for digits as targets."""
+    """A run whose batch number 18 has letters for digits as targets."""
     hparams = tiny_hparams(layer_prepostprocess_dropout=0.1)
     setup = make_setup(folder, hparams, **(OPTIONS | options))
     batch = setup.batches.batch
@@ -55,7 +55,7 @@ def test_stop_names_step_and_examples_and_keeps_the_good(tmp_path):
     setup = _spoiled(tmp_path)
     with pytest.raises(
         DivergenceError,
-        match=r"the loss jumped to .* at step 20, from a running mean of .*; "
+        match=r"the loss jumped to .* at step 19, from a running mean of .*; "
         r"last good checkpoint: .*step-00000016; training examples of that "
         r"update: \d+ rows, the worst by loss per token: \d+ \(\d+\.\d+\), ",
     ):
@@ -80,19 +80,19 @@ def test_skip_does_not_skip_for_ever(tmp_path, monkeypatch):
 
 
 def test_rollback_goes_on_after_the_bad_data(tmp_path, capsys):
-    """Equals a run whose data jump from update 16 to those of update 21."""
+    """Equals a run whose data jump from update 16 to those of update 20."""
     setup = _spoiled(tmp_path / "a", on_divergence="rollback")
     assert Training(setup).run().step == 24
-    assert "step-00000016; going on with the data after those of step 20" in (
+    assert "step-00000016; going on with the data after those of step 19" in (
         capsys.readouterr().out
     )
     other = _spoiled(tmp_path / "b")
     batch = other.batches.batch
-    other.batches.batch = lambda n: batch(n if n < 16 else n + 4)
+    other.batches.batch = lambda n: batch(n if n < 16 else n + 3)
     update = other.step.update
 
     def update_with_number(batches, step, rate, first, **options):
-        first = first if first < 16 else first + 4
+        first = first if first < 16 else first + 3
         return update(batches, step, rate, first, **options)
 
     other.step.update = update_with_number
@@ -103,7 +103,7 @@ def test_rollback_goes_on_after_the_bad_data(tmp_path, capsys):
 def test_rollback_is_exact_across_a_resume(tmp_path):
     whole = _spoiled(tmp_path / "whole", on_divergence="rollback")
     Training(whole).run()
-    for stop_at in (18, 20, 22):
+    for stop_at in (18, 19, 22):
         setup = _spoiled(tmp_path / "parts", on_divergence="rollback")
         update = setup.step.update
 
