@@ -97,14 +97,16 @@ class SearchOptions:
     def parse(cls, text: str) -> SearchOptions:
         """Parses "beam_size=4,alpha=0.6"; "" gives the defaults.
 
-        The names are the fields', and Tensor2Tensor's `return_beams`: true
-        returns all beams, false one, a number that many.
+        The names are the fields' but for the ids, which the vocabulary
+        decides, and Tensor2Tensor's `return_beams`: true returns all beams,
+        false one, a number that many.
 
         Raises:
             UserError: an unknown name (the closest is given), a name given
                 twice or a wrong value.
         """
         kinds = field_types(cls)
+        del kinds["eos_id"], kinds["pad_id"]
         names = [*kinds, "return_beams"]
         values: dict[str, Any] = {}
         try:

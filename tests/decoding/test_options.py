@@ -54,7 +54,7 @@ def test_return_beams_is_num_results(text, results):
         ("return_beams=0", "num_results: expected an integer of at least 1"),
         ("return_beams=some", "return_beams: expected true, false or a number"),
         ("return_beams=2,num_results=2", "two names of one option"),
-        ("pad_id=1", "eos_id: expected another id than pad_id=1"),
+        ("pad_id=1", "unknown option 'pad_id'"),
         ("extra_length=-1", "extra_length: expected an integer of at least 0"),
         ("max_input_length=0", "max_input_length: expected an integer"),
         ("batch_size=99999999999", "batch_size: expected an integer"),
@@ -71,3 +71,8 @@ def test_constructor_refuses_wrong_types():
     with pytest.raises(UserError, match="alpha: expected a number"):
         SearchOptions(alpha="0.6")
     assert SearchOptions(alpha=1).alpha == 1.0
+
+
+def test_end_mark_and_padding_differ():
+    with pytest.raises(UserError, match="another id than pad_id=1"):
+        SearchOptions(pad_id=1)
