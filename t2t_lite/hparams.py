@@ -62,6 +62,8 @@ class HParams:
         learning_rate_decay_steps: updates of the decaying factors.
         learning_rate_decay_rate: base of "exp_decay".
         label_smoothing: mass taken from the target and spread over the rest.
+        ema_decay: decay per update of the exponential moving average of the
+            weights, which is what is evaluated and exported; 0 = none.
     """
 
     vocab_kind: str = "unigram"
@@ -86,6 +88,7 @@ class HParams:
     learning_rate_decay_steps: int = 5000
     learning_rate_decay_rate: float = 1.0
     label_smoothing: float = 0.1
+    ema_decay: float = 0.0
 
     def __post_init__(self):
         for name, value in vars(self).items():
@@ -95,7 +98,12 @@ class HParams:
         for name in _POSITIVE:
             value = getattr(self, name)
             require(value > 0, name, "a number above 0", value)
-        for name in ("label_smoothing", "adam_beta1", "adam_beta2"):
+        for name in (
+            "label_smoothing",
+            "adam_beta1",
+            "adam_beta2",
+            "ema_decay",
+        ):
             value = getattr(self, name)
             require(0 <= value < 1, name, "a number in [0, 1)", value)
         require(
@@ -131,6 +139,7 @@ SCHEDULE_FACTORS = (
     "exp_decay",
     "rsqrt_hidden_size",
 )
+_SHARES = ("label_smoothing", "adam_beta1", "adam_beta2", "ema_decay")
 _POSITIVE = (
     "vocab_size",
     "batch_size",

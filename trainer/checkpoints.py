@@ -202,6 +202,22 @@ def remove(folder: str) -> None:
     shutil.rmtree(temporary)
 
 
+def evaluated_weights(
+    tensors: Mapping[str, np.ndarray],
+) -> dict[str, np.ndarray]:
+    """Returns the "model/" tensors, as moving averages where there are any.
+
+    Args:
+        tensors: of a checkpoint; "optimizer/<path>/ema" averages
+            "model/<path>".
+    """
+    return {
+        name: tensors.get(f"optimizer/{name.removeprefix('model/')}/ema", value)
+        for name, value in tensors.items()
+        if name.startswith("model/")
+    }
+
+
 def average(folders: list[str]) -> dict[str, np.ndarray]:
     """Returns the mean of the "model/" tensors of several checkpoints.
 

@@ -6,6 +6,8 @@ import concurrent.futures
 import itertools
 from collections.abc import Iterator
 
+import numpy as np
+
 from t2t_lite.data.batching import Batch, TrainBatches
 
 _AHEAD = 4
@@ -48,3 +50,17 @@ class Feed:
                 yield step, batches.result()
                 for following in itertools.islice(steps, 1):
                     waiting.append((following, pool.submit(self.of, following)))
+
+
+def rows_of_part(rows: np.ndarray, part: int, parts: int) -> np.ndarray:
+    """Returns one of `parts` equal shares of a batch's rows.
+
+    Args:
+        rows: int array (rows, length), padded with rows of zeros, which count
+            nothing, up to a multiple of `parts`.
+        part: int, from 0.
+        parts: int.
+    """
+    size = -(-len(rows) // parts)
+    mine = rows[part * size : (part + 1) * size]
+    return np.pad(mine, [(0, size - len(mine)), (0, 0)])

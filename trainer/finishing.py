@@ -14,6 +14,8 @@ from t2t_lite.trainer.plotting import plot_curves
 from t2t_lite.trainer.provenance import provenance
 from t2t_lite.trainer.setup import Setup
 
+_MOVING_AVERAGE = "moving average"
+
 
 def finish(setup: Setup, step: int) -> dict[str, Any]:
     """Ends a run after its last update.
@@ -108,6 +110,8 @@ def _candidates(setup: Setup, step: int) -> list[tuple[str, str]]:
     root = setup.run.checkpoints
     setup.workers.wait()  # for the chief's last checkpoint
     found = [("last", checkpoints.path(root, step))]
+    if setup.hparams.ema_decay:
+        found.append((_MOVING_AVERAGE, checkpoints.path(root, step)))
     best = checkpoints.listing(root, "best")
     found += [
         (f"best, of step {checkpoints.step_of(folder)}", folder)
@@ -133,6 +137,8 @@ def _choose(
     rows, tried = [("weights", f"validation {metric}")], []
     for name, folder in candidates:
         tensors = checkpoints.read(folder)[0]
+        if name == _MOVING_AVERAGE:
+            tensors = checkpoints.evaluated_weights(tensors)
         inference.assign_weights(predictor.model, tensors, folder)
         scores = evaluation.decode_split(
             predictor, setup.problem, split, workers=setup.workers

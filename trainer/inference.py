@@ -282,7 +282,8 @@ def load(
     )
     if log:
         log(f"weights of step {state['step']} from {folder}")
-    assign_weights(model, tensors, folder)
+    weights = checkpoints.evaluated_weights(tensors)
+    assign_weights(model, weights, folder)
     return Predictor(model, encoder, description.hparams, options)
 
 

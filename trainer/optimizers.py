@@ -131,6 +131,24 @@ def create(hparams: HParams) -> Adam | Adafactor:
     )
 
 
+def moving_average(
+    average: tf.Tensor, value: tf.Tensor, step: tf.Tensor, decay: float
+) -> tf.Tensor:
+    """Returns `d average + (1 - d) value`, d = min(decay, (1 + t) / (10 + t)).
+
+    Args:
+        average: float32 tensor, before the update.
+        value: float32 tensor, the weight after it.
+        step: float32 scalar t, 1 at the first update: early on the average
+            follows the weights closely.
+        decay: float in [0, 1).
+    Reference: Polyak and Juditsky 1992; the warm-up is that of TensorFlow's
+    ExponentialMovingAverage.
+    """
+    decay = tf.minimum(decay, (1.0 + step) / (10.0 + step))
+    return average + (1.0 - decay) * (value - average)
+
+
 def clip_by_global_norm(
     gradients: list[tf.Tensor], norm: float | None
 ) -> tuple[list[tf.Tensor], tf.Tensor]:

@@ -15,7 +15,9 @@ and one device that accumulates two parts, draw the same.
 
 from __future__ import annotations
 
+import contextlib
 import functools
+from collections.abc import Iterator
 from typing import Any
 
 import keras
@@ -25,9 +27,11 @@ import tensorflow as tf
 from t2t_lite import layers, losses
 from t2t_lite.hparams import HParams
 from t2t_lite.trainer import guards, optimizers
+from t2t_lite.trainer.feeding import rows_of_part
 from t2t_lite.trainer.measures import SUMS, num_correct
 
 Features = dict[str, tf.Tensor]
+EMA = "ema"  # the slot of a weight's moving average
 
 
 class TrainStep:
@@ -81,6 +85,10 @@ class TrainStep:
             for name, value in self._optimizer.slots(shape).items():
                 slots[f"{path}/{name}"] = tf.Variable(
                     value, trainable=False, name=name
+                )
+            if self._hparams.ema_decay:
+                slots[f"{path}/{EMA}"] = tf.Variable(
+                    parameter.numpy(), trainable=False, name=EMA
                 )
         for name, value in guards.slots(self._loss_scaling).items():
             slots[name] = tf.Variable(value, trainable=False)
@@ -195,7 +203,30 @@ class TrainStep:
             )
             values.append(value)
             changed |= {f"{path}/{k}": v for k, v in mine.items()}
+            if self._hparams.ema_decay:
+                name = f"{path}/{EMA}"
+                changed[name] = optimizers.moving_average(
+                    slots[name], value, step, self._hparams.ema_decay
+                )
         return values, changed
+
+    @contextlib.contextmanager
+    def averaged_weights(self) -> Iterator[None]:
+        """Gives the model the moving average of its weights for a while.
+
+        Without `ema_decay` they are as they are.
+        """
+        if not self._hparams.ema_decay:
+            yield
+            return
+        raw = [parameter.numpy() for parameter in self.parameters]
+        for path, parameter in zip(self._paths, self.parameters, strict=True):
+            parameter.assign(self.slots[f"{path}/{EMA}"].numpy())
+        try:
+            yield
+        finally:
+            for parameter, value in zip(self.parameters, raw, strict=True):
+                parameter.assign(value)
 
     def update(
         self,
@@ -366,17 +397,3 @@ def _assign(strategy, variables, values) -> None:
         strategy.extended.update(
             variable, lambda v, x: v.assign(x), args=(value,), group=False
         )
-
-
-def rows_of_part(rows: np.ndarray, part: int, parts: int) -> np.ndarray:
-    """Returns one of `parts` equal shares of a batch's rows.
-
-    Args:
-        rows: int array (rows, length), padded with rows of zeros, which count
-            nothing, up to a multiple of `parts`.
-        part: int, from 0.
-        parts: int.
-    """
-    size = -(-len(rows) // parts)
-    mine = rows[part * size : (part + 1) * size]
-    return np.pad(mine, [(0, size - len(mine)), (0, 0)])

@@ -249,11 +249,16 @@ class Training:
         self._lapped = step
 
     def _evaluate(self) -> None:
+        """Judges the weights that would be exported, and keeps the best."""
         setup, step = self._setup, self._progress.step
-        with self._naming_interruption("in the evaluation of"):
+        with (
+            self._naming_interruption("in the evaluation of"),
+            setup.step.averaged_weights(),
+        ):
             values: dict[str, Any] = setup.evaluate_loss(self._stop_if_asked)
             decoded = setup.decode_validation(self._stop_if_asked)
-        values |= decoded.scores
+            values |= decoded.scores
+            self._keep_best(values[setup.problem.main_metric])
         numbers = {k: v for k, v in values.items() if isinstance(v, float)}
         text = "  ".join(
             f"{k} {v:.4f}" if abs(v) < 10 else f"{k} {v:.2f}"
@@ -266,7 +271,6 @@ class Training:
             self._report.line(f"    {source[:100]}")
             self._report.line(f"      -> {output[:100]}")
         self._report.record(step, "validation", values)
-        self._keep_best(numbers[setup.problem.main_metric])
         if self._progress.judge(self._options.stopping_rule, numbers):
             self._report.line(self._progress.stopped)
         self._progress.evaluated = step

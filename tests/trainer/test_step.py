@@ -133,3 +133,24 @@ def test_step_lowers_for_gpu_without_one():
         tf.constant([1.0, 0.1]),
     )(stage="hlo", platform_name="GPU")
     assert text.startswith("HloModule")
+
+
+def test_moving_average_follows_the_weights():
+    batch = random_batch(4, 6)
+    after, _, step = _train([batch], steps=1, ema_decay=0.5)
+    start = [v.numpy() for v in tiny_model(tiny_hparams()).trainable_variables]
+    paths = [v.path for v in step._model.trainable_variables]
+    for path, old, new in zip(paths, start, after, strict=True):
+        decay = 2 / 11  # (1 + t) / (10 + t) at t = 1
+        np.testing.assert_allclose(
+            step.slots[f"{path}/ema"].numpy(),
+            decay * old + (1 - decay) * new,
+            rtol=1e-5,
+            atol=1e-6,
+        )
+    with step.averaged_weights():
+        for path, parameter in zip(paths, step.parameters, strict=True):
+            np.testing.assert_array_equal(
+                parameter.numpy(), step.slots[f"{path}/ema"].numpy()
+            )
+    _assert_same(after, [p.numpy() for p in step.parameters], rtol=0)

@@ -134,6 +134,28 @@ def test_unknown_stopping_metric_is_refused_at_once(tmp_path):
     assert os.listdir(tmp_path) == []
 
 
+def test_moving_average_is_evaluated_kept_and_resumed(tmp_path):
+    """The best checkpoint holds the average; the run's own keeps both."""
+    hparams = tiny_hparams(layer_prepostprocess_dropout=0.1, ema_decay=0.9)
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    setup = make_setup(whole, hparams)
+    Training(setup).run()
+    Training(make_setup(parts, hparams, train_steps=2)).run()
+    Training(make_setup(parts, hparams)).run()
+    first, second = _tensors(whole, 4), _tensors(parts, 4)
+    for name, value in first.items():
+        np.testing.assert_array_equal(value, second[name], err_msg=name)
+    assert _metrics(whole) == _metrics(parts)
+    root = setup.run.checkpoints
+    best = checkpoints.listing(root, "best")[0]
+    step = checkpoints.step_of(best)
+    kept = checkpoints.read(best)[0]
+    saved = checkpoints.read(checkpoints.path(root, step))[0]
+    for name, value in checkpoints.evaluated_weights(saved).items():
+        np.testing.assert_array_equal(kept[name], value, err_msg=name)
+    assert any((kept[name] != saved[name]).any() for name in kept)
+
+
 def test_packed_training_runs(tmp_path):
     setup = make_setup(
         tmp_path, tiny_hparams(pack=True, batch_size=128), train_steps=2
