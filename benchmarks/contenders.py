@@ -1,8 +1,8 @@
 """Who trains in `train_speed.py`: ours, and the same model of each peer.
 
-A contender is a function of a Shape that returns (step, parameters): `step()`
-makes one whole update from NumPy ids, with dropout and label smoothing of 0.1
-and Adam, and waits until it is done.
+A contender is a function of a Shape that returns (train, parameters):
+`train(count)` makes that many whole updates from NumPy ids, with dropout and
+label smoothing of 0.1 and Adam, and waits until they are done.
 """
 
 from __future__ import annotations
@@ -92,17 +92,19 @@ def ours(shape: Shape, precision: str, xla: bool):
     source, target = (ids.astype(np.int32) for ids in shape.batch())
     counter = iter(range(1, 1 << 30))
 
-    def step():
-        batch = {"inputs": source, "targets": target}
-        float(trainer.update([batch], next(counter), ADAM["lr"])["loss"])
+    def train(count):
+        for _ in range(count):
+            batch = {"inputs": source, "targets": target}
+            float(trainer.update([batch], next(counter), ADAM["lr"])["loss"])
 
-    return step, sum(int(np.prod(p.shape)) for p in trainer.parameters)
+    return train, sum(int(np.prod(p.shape)) for p in trainer.parameters)
 
 
 def keras_hub(shape: Shape, precision: str, xla: bool):
     """KerasHub's TransformerEncoder and TransformerDecoder under fit."""
     import keras
     import keras_hub as hub
+    import tensorflow as tf
 
     keras.mixed_precision.set_global_policy(
         precision if precision == "float32" else f"mixed_{precision}"
@@ -133,11 +135,12 @@ def keras_hub(shape: Shape, precision: str, xla: bool):
     source, target = (ids.astype(np.int32) for ids in shape.batch())
     features = {"x": source, "y": np.pad(target[:, :-1], ((0, 0), (1, 0)))}
 
-    def step(count=1):
-        data = ((features, target) for _ in range(count))
+    data = tf.data.Dataset.from_tensors((features, target)).repeat()
+
+    def train(count):
         model.fit(data, steps_per_epoch=count, verbose=0)
 
-    return step, model.count_params()
+    return train, model.count_params()
 
 
 def _smoothed_loss(vocab_size: int):
@@ -163,8 +166,10 @@ def _torch_step(shape: Shape, model, loss_of, precision: str):
     optimizer = torch.optim.Adam(model.parameters(), fused=True, **ADAM)
     model.train()
 
+    ids = shape.batch()
+
     def step():
-        source, target = (torch.from_numpy(ids) for ids in shape.batch())
+        source, target = map(torch.from_numpy, ids)
         shifted = torch.nn.functional.pad(target[:, :-1], (1, 0))
         optimizer.zero_grad(set_to_none=True)
         with torch.autocast(
@@ -175,7 +180,11 @@ def _torch_step(shape: Shape, model, loss_of, precision: str):
         optimizer.step()
         loss.item()
 
-    return step, sum(p.numel() for p in model.parameters())
+    def train(count):
+        for _ in range(count):
+            step()
+
+    return train, sum(p.numel() for p in model.parameters())
 
 
 def hugging_face(shape: Shape, precision: str, xla: bool):

@@ -27,22 +27,21 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent))
 from contenders import CONTENDERS, SHAPES
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-_STEPS = {"base": 3, "tiny": 12}
+_STEPS = {"base": 2, "tiny": 8}
 
 
 def serve(name: str, shape: str) -> None:
     """Builds a contender and runs as many steps as each input line says."""
     build, precision, xla = CONTENDERS[name]
     with contextlib.redirect_stdout(sys.stderr):
-        step, parameters = build(SHAPES[shape], precision, xla)
+        train, parameters = build(SHAPES[shape], precision, xla)
         begin = time.perf_counter()
-        step()
+        train(1)
         first = time.perf_counter() - begin
     print(json.dumps({"parameters": parameters, "first": first}), flush=True)
     for line in sys.stdin:
         begin = time.perf_counter()
-        for _ in range(int(line)):
-            step()
+        train(int(line))
         print(time.perf_counter() - begin, flush=True)
 
 
@@ -103,9 +102,8 @@ def _machine() -> str:
         text = file.read()
     name = text.split("model name", 1)[1].split(":", 1)[1].split("\n", 1)[0]
     found = [f for f in ("amx_bf16", "avx512_bf16", "avx512f") if f in text]
-    return (
-        f"{os.cpu_count()} cores of {name.strip()}, {found or ['no AVX-512']}"
-    )
+    units = ", ".join(found) or "no AVX-512"
+    return f"{os.cpu_count()} cores of {name.strip()} ({units})"
 
 
 def _rows(contenders: list[Contender], shape, steps: int, rates) -> list[dict]:
