@@ -71,10 +71,22 @@ def test_non_finite_loss_stops_and_names_the_batch(tmp_path):
         Training(setup).run()
 
 
+def _assert_same_run(first, second, step):
+    """Weights, slots, measurements and best checkpoints are the same."""
+    tensors = _tensors(second, step)
+    for name, value in _tensors(first, step).items():
+        np.testing.assert_array_equal(value, tensors[name], err_msg=name)
+    assert _metrics(first) == _metrics(second)
+    kept = [os.listdir(f / "run" / "checkpoints") for f in (first, second)]
+    assert sorted(kept[0]) == sorted(kept[1])
+
+
 def test_ctrl_c_saves_and_the_rest_is_exact(tmp_path, monkeypatch):
+    """In the middle of a progress line, which is the same in the end."""
     whole, parts = tmp_path / "whole", tmp_path / "parts"
-    Training(make_setup(whole)).run()
-    setup = make_setup(parts)
+    options = {"eval_interval": 4, "log_interval": 4}
+    Training(make_setup(whole, **options)).run()
+    setup = make_setup(parts, **options)
     update = setup.step.update
 
     def interrupted_update(batches, step, *arguments, **options):
@@ -88,10 +100,28 @@ def test_ctrl_c_saves_and_the_rest_is_exact(tmp_path, monkeypatch):
         Training(setup).run()
     assert stop.value.signal == signal.SIGINT
     assert signal.getsignal(signal.SIGINT) is handler
+    Training(make_setup(parts, **options)).run()
+    _assert_same_run(whole, parts, 4)
+
+
+def test_an_evaluation_that_was_interrupted_is_made_again(tmp_path):
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    Training(make_setup(whole)).run()
+    setup = make_setup(parts)
+    evaluate = setup.evaluate_loss
+
+    def interrupted(before_batch):
+        signal.raise_signal(signal.SIGINT)
+        return evaluate(before_batch)
+
+    setup.evaluate_loss = interrupted
+    with pytest.raises(
+        Interrupted, match=r"SIGINT in the evaluation of step 2: saved .*02;"
+    ):
+        Training(setup).run()
+    assert [row["kind"] for row in _metrics(parts)] == ["train", "train"]
     Training(make_setup(parts)).run()
-    first, second = _tensors(whole, 4), _tensors(parts, 4)
-    for name, value in first.items():
-        np.testing.assert_array_equal(value, second[name], err_msg=name)
+    _assert_same_run(whole, parts, 4)
 
 
 def test_finished_run_is_not_finished_twice(tmp_path, capsys):
