@@ -21,6 +21,7 @@ import errno
 import faulthandler
 import json
 import os
+import random
 import socket
 import sys
 import time
@@ -30,6 +31,7 @@ WAIT_SECONDS = 180.0
 _PAUSE = 0.2
 _ANSWER_SECONDS = 3.0
 _LONGEST_LINE = 1 << 20
+_FIRST_PORT, _LAST_PORT = 20_000, 32_000
 
 
 class PeerError(RuntimeError):
@@ -55,6 +57,26 @@ def split_address(address: str) -> tuple[str, int]:
     if not host or not port.isdecimal() or not 0 < int(port) < 65536:
         raise ValueError(f"{address!r} is not host:port")
     return host.strip("[]"), int(port)
+
+
+def free_ports(count: int) -> list[int]:
+    """Returns ports of this machine that nobody has open now.
+
+    They lie below those that systems give to outgoing connections, so that
+    none is taken before its worker opens it.
+    """
+    chance = random.SystemRandom()
+    found: set[int] = set()
+    while len(found) < count:
+        port = chance.randrange(_FIRST_PORT, _LAST_PORT)
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("", port))
+            except OSError:
+                continue
+        found.add(port)
+    return list(found)
 
 
 def call(

@@ -8,12 +8,12 @@ import json
 import os
 import pathlib
 import signal
-import socket
 import subprocess
 import sys
 import time
 
 from t2t_lite.trainer import checkpoints
+from t2t_lite.trainer.roll_call import free_ports
 
 # All that makes an exact resume hard is on.
 HPARAMS = (
@@ -75,16 +75,6 @@ def export_command(folder: pathlib.Path, run: pathlib.Path) -> list[str]:
     ]
 
 
-def _free_ports(count: int) -> list[int]:
-    sockets = [socket.socket() for _ in range(count)]
-    for each in sockets:
-        each.bind(("127.0.0.1", 0))
-    ports = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports
-
-
 @dataclasses.dataclass
 class Processes:
     """The processes of one start of a run, by worker.
@@ -105,7 +95,7 @@ class Processes:
     ) -> Processes:
         """Starts a command once for each worker of a local cluster."""
         environment = dict(os.environ, TF_CPP_MIN_LOG_LEVEL="3")
-        ports = _free_ports(workers)
+        ports = free_ports(workers)
         running = []
         with open(log, "ab") as output:
             for index in range(workers):

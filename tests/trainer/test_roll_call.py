@@ -14,11 +14,7 @@ from t2t_lite.trainer.roll_call import PeerError
 
 
 def free_addresses(count):
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    found = [f"127.0.0.1:{s.getsockname()[1]}" for s in sockets]
-    for opened in sockets:
-        opened.close()
-    return found
+    return [f"127.0.0.1:{port}" for port in roll_call.free_ports(count)]
 
 
 def attend(workers, index, seconds=10.0, delay=0.0):

@@ -11,7 +11,6 @@ import json
 import os
 import re
 import shutil
-import socket
 import sys
 from collections.abc import Mapping, Sequence
 
@@ -20,6 +19,7 @@ from absl import flags
 from t2t_lite.errors import UserError
 from t2t_lite.trainer.cli import command
 from t2t_lite.trainer.cli.workers import Workers
+from t2t_lite.trainer.roll_call import free_ports
 
 FLAGS = flags.FlagValues()
 
@@ -122,10 +122,7 @@ def _strategy(words: Sequence[str]) -> str | None:
 
 def _places(count: int) -> list[dict[str, str]]:
     """Returns TF_CONFIG for each worker, on ports that are free now."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    addresses = [f"127.0.0.1:{s.getsockname()[1]}" for s in sockets]
-    for opened in sockets:
-        opened.close()
+    addresses = [f"127.0.0.1:{port}" for port in free_ports(count)]
     cluster = {"worker": addresses}
     return [
         {
