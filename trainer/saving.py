@@ -100,20 +100,25 @@ class Saver:
             self._pool.shutdown()
 
     def clean(self) -> None:
-        """Removes what a killed process left, and what is kept no longer."""
+        """Removes what a killed process left half written."""
         checkpoints.remove_leftovers(self._root)
-        self._prune()
+
+    def prune(self) -> None:
+        """Removes what is kept no longer, once `newest` has read whole."""
+        if self.newest is not None:
+            self._prune(self.newest)
 
     def _write(self, folder, tensors, state) -> None:
         checkpoints.write(folder, tensors, state)
-        self._prune()
+        self._prune(folder)
 
-    def _prune(self) -> None:
+    def _prune(self, newest: str) -> None:
+        # Not the one of the highest step: that may be damaged and passed over.
         folders = checkpoints.listing(self._root)
         regular = [
             f for f in folders if self.is_regular(checkpoints.step_of(f))
         ]
-        kept = {*folders[-1:], *regular[-self._keep_last :]}
+        kept = {newest, *regular[-self._keep_last :]}
         for folder in folders:
             if folder not in kept:
                 checkpoints.remove(folder)

@@ -313,6 +313,8 @@ class Training:
                 f"of steps {', '.join(map(str, steps))}; it must be a folder "
                 "that all of them share"
             )
+        if setup.chief:
+            self._saver.prune()
         self._report.open(self._progress.step, self._progress.evaluated)
         if found is not None:
             self._report.line(

@@ -57,6 +57,32 @@ def test_damaged_newest_checkpoint_is_skipped(tmp_path, capsys):
         np.testing.assert_array_equal(value, expected[name], err_msg=name)
 
 
+def test_a_save_after_a_damaged_checkpoint_stays(tmp_path):
+    """Between evaluations, at a step below that of the damaged one."""
+    options = {"train_steps": 8, "eval_interval": 4}
+
+    def stopped_at(number):
+        setup = make_setup(tmp_path, **options)
+        update = setup.step.update
+
+        def interrupted(batches, step, *arguments, **values):
+            if step == number:
+                signal.raise_signal(signal.SIGINT)
+            return update(batches, step, *arguments, **values)
+
+        setup.step.update = interrupted
+        with pytest.raises(Interrupted, match=f"step {number}: saved"):
+            Training(setup).run()
+
+    stopped_at(7)
+    root = tmp_path / "run" / "checkpoints"
+    os.truncate(root / "step-00000007" / "tensors.data-00000-of-00001", 100)
+    stopped_at(5)
+    steps = [checkpoints.step_of(f) for f in checkpoints.listing(str(root))]
+    assert steps == [4, 5]
+    assert Training(make_setup(tmp_path, **options)).run().step == 8
+
+
 def test_non_finite_loss_stops_and_names_the_batch(tmp_path):
     setup = make_setup(
         tmp_path,
