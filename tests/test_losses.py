@@ -2,7 +2,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from t2t_lite.losses import label_smoothed_cross_entropy
+from t2t_lite.losses import (
+    label_smoothed_cross_entropy,
+    rdrop_cross_entropy,
+)
 
 RANDOM = np.random.default_rng(0)
 LOGITS = RANDOM.normal(size=(2, 4, 6)).astype("float32")
@@ -130,3 +133,65 @@ def test_errors():
         label_smoothed_cross_entropy(LOGITS, TARGETS, 1.0)
     with pytest.raises(ValueError, match="at least 3 classes"):
         label_smoothed_cross_entropy(LOGITS[..., :2], TARGETS, 0.1)
+
+
+def drawn(logits, targets, smoothing, alpha):
+    """R-Drop's loss by its definition, for automatic differentiation."""
+    logs = tf.nn.log_softmax(logits)
+    labels = tf.constant(smoothed(targets, logits.shape[-1], smoothing))
+    labels = tf.cast(labels, tf.float32)
+    first, second = tf.split(logs, 2)
+    real = tf.constant((targets != 0)[..., None], tf.float32)
+    divergences = tf.exp(first) * (first - second)
+    divergences += tf.exp(second) * (second - first)
+    entropies = -tf.reduce_sum(labels * (first + second)) / 2
+    return entropies + alpha / 4 * tf.reduce_sum(divergences * real)
+
+
+@pytest.mark.parametrize("alpha", [0.0, 1.0, 5.0])
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_rdrop_against_the_definition(alpha, jit_compile):
+    logits = tf.constant(RANDOM.normal(size=(4, 4, 6)).astype("float32"))
+
+    @tf.function(jit_compile=jit_compile)
+    def ours(logits):
+        with tf.GradientTape() as tape:
+            tape.watch(logits)
+            sums = rdrop_cross_entropy(logits, TARGETS, 0.1, alpha)
+        return sums, tape.gradient(sums[0], logits)
+
+    with tf.GradientTape() as tape:
+        tape.watch(logits)
+        expected = drawn(logits, TARGETS, 0.1, alpha)
+    (loss, nll, tokens), gradient = ours(logits)
+    np.testing.assert_allclose(loss, expected, rtol=1e-5)
+    np.testing.assert_allclose(
+        gradient, tape.gradient(expected, logits), atol=1e-6
+    )
+    plain = run(logits, np.concatenate([TARGETS] * 2), 0.1)[0]
+    np.testing.assert_allclose(nll, plain[1] / 2, rtol=1e-5)
+    assert tokens == 4
+
+
+def test_rdrop_of_equal_halves_is_the_plain_loss():
+    twice = tf.concat([LOGITS, LOGITS], 0)
+    loss, nll, _ = rdrop_cross_entropy(twice, TARGETS, 0.1, 5.0)
+    plain = label_smoothed_cross_entropy(LOGITS, TARGETS, 0.1)
+    np.testing.assert_allclose([loss, nll], plain[:2], rtol=1e-5)
+
+
+def test_rdrop_in_half_precision():
+    logits = tf.cast(RANDOM.normal(size=(4, 4, 6)), tf.bfloat16)
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch(logits)
+        loss = rdrop_cross_entropy(logits, TARGETS, 0.1, 5.0)[0]
+        exact = drawn(tf.cast(logits, tf.float32), TARGETS, 0.1, 5.0)
+    assert loss.dtype == tf.float32
+    np.testing.assert_allclose(loss, exact, rtol=1e-5)
+    gradient = tape.gradient(loss, logits)
+    assert gradient.dtype == tf.bfloat16
+    np.testing.assert_allclose(
+        tf.cast(gradient, tf.float32),
+        tf.cast(tape.gradient(exact, logits), tf.float32),
+        atol=1e-2,
+    )

@@ -52,15 +52,18 @@ class Feed:
                     waiting.append((following, pool.submit(self.of, following)))
 
 
-def rows_of_part(rows: np.ndarray, part: int, parts: int) -> np.ndarray:
+def rows_of_part(
+    rows: np.ndarray, part: int, parts: int, multiple: int = 1
+) -> np.ndarray:
     """Returns one of `parts` equal shares of a batch's rows.
 
     Args:
         rows: int array (rows, length), padded with rows of zeros, which count
-            nothing, up to a multiple of `parts`.
+            nothing, up to a multiple of `parts * multiple`.
         part: int, from 0.
         parts: int.
+        multiple: int, what a share's number of rows is a multiple of.
     """
-    size = -(-len(rows) // parts)
+    size = -(-len(rows) // (parts * multiple)) * multiple
     mine = rows[part * size : (part + 1) * size]
     return np.pad(mine, [(0, size - len(mine)), (0, 0)])

@@ -6,10 +6,12 @@ translate(["A sentence."])  ->  ["Ein Satz."]
 
 from __future__ import annotations
 
+import collections
+import concurrent.futures
 import dataclasses
 import os
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -50,6 +52,7 @@ class Predictor:
         encoder: the run's TextEncoder.
         hparams: the run's hyperparameters (`max_length` cuts inputs).
         options: SearchOptions.
+        lanes: int, batches that `predict` decodes at once.
     """
 
     def __init__(
@@ -58,11 +61,13 @@ class Predictor:
         encoder: TextEncoder,
         hparams: HParams,
         options: SearchOptions,
+        lanes: int = 1,
     ):
         self.model = model
         self.encoder = encoder
         self.hparams = hparams
         self.options = options
+        self.lanes = lanes
         self.tokenizer = encoder.graph_tokenizer()
         self._function = tf.function(
             self.graph,
@@ -157,12 +162,21 @@ class Predictor:
         """
         texts = [_utf8(i, text) for i, text in enumerate(texts)]
         order = np.argsort([len(t) for t in texts], kind="stable")[::-1]
+        parts = [
+            order[start : start + batch_size]
+            for start in range(0, len(order), batch_size)
+        ]
+
+        def decode(part):
+            return self.predict_batch([texts[i] for i in part])
+
         results: list[Prediction | None] = [None] * len(texts)
-        for start in range(0, len(order), batch_size):
-            before_batch()
-            chosen = order[start : start + batch_size]
-            batch = self.predict_batch([texts[i] for i in chosen])
-            for i, prediction in zip(chosen, batch, strict=True):
+        if parts:
+            self._function.get_concrete_function()  # traced on this thread
+        for part, batch in zip(
+            parts, _ahead(decode, parts, self.lanes, before_batch), strict=True
+        ):
+            for i, prediction in zip(part, batch, strict=True):
                 results[i] = prediction
         return results
 
@@ -171,6 +185,22 @@ class Predictor:
         if isinstance(texts, (str, bytes)):
             return self.predict([texts])[0].outputs[0]
         return [p.outputs[0] for p in self.predict(texts)]
+
+
+def _ahead(function, items, count, before) -> Iterator[Any]:
+    """Yields function(item) in order, `count` at a time on threads.
+
+    `before` is called, on the caller's thread, before each item is begun.
+    """
+    with concurrent.futures.ThreadPoolExecutor(count) as pool:
+        waiting: collections.deque = collections.deque()
+        for item in items:
+            if len(waiting) == count:
+                yield waiting.popleft().result()
+            before()
+            waiting.append(pool.submit(function, item))
+        while waiting:
+            yield waiting.popleft().result()
 
 
 def _utf8(index: int, text: Any) -> bytes:

@@ -34,7 +34,7 @@ class TrainingOptions:
         early_stopping_patience: evaluations without improvement.
         early_stopping_min_delta: what counts as an improvement.
         seed: of initial weights, data order and dropout.
-        precision, xla, strategy: see t2t_lite.trainer.strategies.
+        precision, xla, strategy, lanes: see t2t_lite.trainer.strategies.
         worker_wait_secs: seconds that "multi_worker" waits at its start for
             the other workers.
         decode_hparams: search options of evaluation and export.
@@ -62,6 +62,7 @@ class TrainingOptions:
     precision: str = "auto"
     xla: str = "auto"
     strategy: str = "auto"
+    lanes: str = "auto"
     worker_wait_secs: float = WAIT_SECONDS
     decode_hparams: str = ""
     export: bool = True

@@ -20,6 +20,7 @@ from t2t_lite.hparams import HParams
 from t2t_lite.models.resolve import build
 from t2t_lite.trainer import evaluation, strategies
 from t2t_lite.trainer.inference import Predictor, assign_weights
+from t2t_lite.trainer.lanes import set_threads, share_out
 from t2t_lite.trainer.options import TrainingOptions
 from t2t_lite.trainer.reporting import Reporter
 from t2t_lite.trainer.run_folder import RunDescription, RunFolder
@@ -52,6 +53,11 @@ class Setup:
         self.options = options
         self.run = RunFolder(options.output_dir)
         self._search = SearchOptions.parse(options.decode_hparams)
+        self.lanes = strategies.choose_lanes(
+            options.lanes, options.strategy, options.xla
+        )
+        cores = strategies.num_cores()
+        set_threads(int(self.lanes.value), cores)
         self.strategy, self._strategy_choice = strategies.create_strategy(
             options.strategy, options.worker_wait_secs
         )
@@ -105,6 +111,7 @@ class Setup:
             ("strategy", str(self._strategy_choice)),
             ("precision", str(self.precision)),
             ("XLA", str(self.xla)),
+            ("lanes", str(self.lanes)),
             ("seed", str(self.options.seed)),
             ("data folder", os.path.abspath(self.options.data_dir)),
             ("run folder", self.run.path),
@@ -133,6 +140,7 @@ class Setup:
                 "seed": options.seed,
                 "precision": self.precision.value,
                 "tokens_per_update": self.tokens_per_update,
+                "parts": self.num_parts,
                 "xla": self.xla.value,
                 "decode_hparams": options.decode_hparams,
             },
@@ -162,18 +170,30 @@ class Setup:
         hparams, replicas = self.hparams, self.strategy.num_replicas_in_sync
         if hparams.tokens_per_update is not None:
             return hparams.tokens_per_update
-        if self.run.is_under_way:
-            stored = self.run.describe().settings.get("tokens_per_update")
-            if type(stored) is int and stored > 0:
-                return stored
-        return hparams.batch_size * replicas * hparams.accumulate_steps
+        stored = self._stored_count("tokens_per_update")
+        return stored or (
+            hparams.batch_size * replicas * hparams.accumulate_steps
+        )
+
+    def _stored_count(self, name: str) -> int | None:
+        """Returns a number above 0 that a run under way began with."""
+        if not self.run.is_under_way:
+            return None
+        stored = self.run.describe().settings.get(name)
+        return stored if type(stored) is int and stored > 0 else None
 
     def _plan_batches(self) -> None:
         hparams, replicas = self.hparams, self.strategy.num_replicas_in_sync
         split = self.data.split("train")
         self.tokens_per_update = self._choose_tokens_per_update()
         tokens = max(1, self.tokens_per_update // hparams.accumulate_steps)
-        self.splits = -(-tokens // (hparams.batch_size * replicas))
+        self.turns, self.num_lanes = share_out(
+            splits=-(-tokens // (hparams.batch_size * replicas)),
+            replicas=replicas,
+            lanes=int(self.lanes.value),
+            parts=self._stored_count("parts"),
+        )
+        self.num_parts = replicas * self.turns * self.num_lanes
         if hparams.pack:
             plan = plan_packing(split.lengths, tokens, hparams.max_length)
         else:
@@ -218,7 +238,8 @@ class Setup:
         if self.hparams.accumulate_steps > 1:
             text += f", {self.hparams.accumulate_steps} batches accumulated"
         parts = [f"{replicas} devices"] if replicas > 1 else []
-        parts += [f"{self.splits} turns"] if self.splits > 1 else []
+        parts += [f"{self.turns} turns"] if self.turns > 1 else []
+        parts += [f"{self.num_lanes} lanes"] if self.num_lanes > 1 else []
         return text + (f", each cut over {' x '.join(parts)}" if parts else "")
 
     def _build(self) -> None:
@@ -237,7 +258,8 @@ class Setup:
             xla=self.xla.value == "on",
             seed=self.options.seed,
             loss_scaling=self.precision.value == "float16",
-            splits=self.splits,
+            splits=self.turns,
+            lanes=self.num_lanes,
         )
         count = sum(int(np.prod(p.shape)) for p in self.step.parameters)
         steps = self.options.train_steps
@@ -261,7 +283,13 @@ class Setup:
     @functools.cached_property
     def predictor(self) -> Predictor:
         """Decodes with the model's present weights."""
-        return Predictor(self.model, self.encoder, self.hparams, self._search)
+        return Predictor(
+            self.model,
+            self.encoder,
+            self.hparams,
+            self._search,
+            lanes=int(self.lanes.value),
+        )
 
     @functools.cached_property
     def _loss(self) -> evaluation.LossEvaluator:

@@ -8,9 +8,11 @@ and a strategy can run them per replica. Gradients are summed over tokens,
 replicas and accumulated batches, and divided once by the true number of
 target tokens: N replicas with batch B / N equal one with batch B.
 
-A batch is cut by rows into replicas x splits equal parts. A part's dropout is
-a function of (seed, number of the batch, number of the part): two devices,
-and one device that accumulates two parts, draw the same.
+A batch is cut by rows into replicas x splits x lanes equal parts: replicas are
+devices, splits are taken in turn, and lanes run side by side on one device, a
+CPU's cores each on its own. A part's dropout is a function of (seed, number of
+the batch, number of the part): two devices, two lanes, and one device that
+accumulates two parts, draw the same.
 """
 
 from __future__ import annotations
@@ -24,13 +26,12 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from t2t_lite import layers, losses
 from t2t_lite.hparams import HParams
 from t2t_lite.trainer import guards, optimizers
 from t2t_lite.trainer.feeding import rows_of_part
-from t2t_lite.trainer.measures import SUMS, num_correct
+from t2t_lite.trainer.lanes import call_side_by_side
+from t2t_lite.trainer.objective import Features, training_sums
 
-Features = dict[str, tf.Tensor]
 EMA = "ema"  # the slot of a weight's moving average
 
 
@@ -46,6 +47,7 @@ class TrainStep:
         seed: int, of every dropout mask.
         loss_scaling: bool, dynamic loss scale (float16).
         splits: int, parts of a batch that each replica takes in turn.
+        lanes: int, parts of each of those that it takes side by side.
     """
 
     def __init__(
@@ -58,12 +60,13 @@ class TrainStep:
         seed: int,
         loss_scaling: bool = False,
         splits: int = 1,
+        lanes: int = 1,
     ):
         self._model = model
         self._hparams = hparams
         self._strategy = strategy
-        self._splits = splits
-        self._parts = splits * strategy.num_replicas_in_sync
+        self._splits, self._lanes = splits, lanes
+        self._turns = splits * strategy.num_replicas_in_sync
         self._seed = seed
         self._loss_scaling = loss_scaling
         self._optimizer = optimizers.create(hparams)
@@ -116,25 +119,16 @@ class TrainStep:
         """
         with tf.GradientTape() as tape:
             tape.watch(parameters)
-            with layers.seed_scope(seed):
-                logits, _ = self._model.stateless_call(
-                    parameters, others, features, training=True
-                )
-            loss, nll, tokens = losses.label_smoothed_cross_entropy(
-                logits, features["targets"], self._hparams.label_smoothing
+            sums = training_sums(
+                self._model, self._hparams, parameters, others, features, seed
             )
-            scaled = loss * scale
-        gradients = tape.gradient(scaled, parameters)
+            scaled = sums["loss"] * scale
         gradients = [
             tf.zeros_like(p) if g is None else tf.convert_to_tensor(g)
-            for p, g in zip(parameters, gradients, strict=True)
+            for p, g in zip(
+                parameters, tape.gradient(scaled, parameters), strict=True
+            )
         ]
-        correct = num_correct(logits, features["targets"])
-        values = (loss, nll, tokens, correct)
-        sums = {
-            name: tf.cast(value, tf.float32)
-            for name, value in zip(SUMS, values, strict=True)
-        }
         return gradients, sums
 
     def pure_update(
@@ -274,17 +268,17 @@ class TrainStep:
         }
 
     def _seed_tensor(self, batch: int, split: int) -> tf.Tensor:
-        return tf.constant([self._seed, batch * self._parts + split], tf.int32)
+        first = (batch * self._turns + split) * self._lanes
+        return tf.constant([self._seed, first], tf.int32)
 
     def _distribute(self, batch: dict[str, np.ndarray], split: int) -> Features:
         """Returns the part `split` of every replica's share of a batch."""
         features = {k: v for k, v in batch.items() if k != "example_ids"}
 
         def part(replica):
+            turn = replica * self._splits + split
             return {
-                k: tf.constant(
-                    rows_of_part(v, replica * self._splits + split, self._parts)
-                )
+                k: tf.constant(rows_of_part(v, turn, self._turns, self._lanes))
                 for k, v in features.items()
             }
 
@@ -294,8 +288,8 @@ class TrainStep:
             lambda context: part(context.replica_id_in_sync_group)
         )
 
-    def _gradients(self, parameters, others, features, seed, scale):
-        """Calls `pure_gradients`, traced once for batches of any shape.
+    def _concrete_gradients(self, parameters, others, features):
+        """Returns `pure_gradients`, traced once for batches of any shape.
 
         Under XLA each shape is then compiled from that one trace.
         """
@@ -316,8 +310,8 @@ class TrainStep:
                 ],
                 jit_compile=self._xla,
                 autograph=False,
-            )
-        return self._traced[names](parameters, others, features, seed, scale)
+            ).get_concrete_function()
+        return self._traced[names]
 
     @functools.cached_property
     def _whole(self):
@@ -358,17 +352,21 @@ class TrainStep:
     def _replica_gradients(self, features, seed):
         replica = tf.distribute.get_replica_context().replica_id_in_sync_group
         replica = tf.cast(replica, tf.int32)
-        seed += tf.stack([0, replica * self._splits])
+        seed += tf.stack([0, replica * self._splits * self._lanes])
         scale = tf.constant(1.0)
         if self._loss_scaling:
             scale = self.slots["loss/scale"].read_value()
-        return self._gradients(
-            [p.read_value() for p in self.parameters],
-            [v.value.read_value() for v in self._others],
-            features,
-            seed,
-            scale,
-        )
+        parameters = [p.read_value() for p in self.parameters]
+        others = [v.value.read_value() for v in self._others]
+        parts = {k: tf.split(v, self._lanes) for k, v in features.items()}
+        calls = []
+        for lane in range(self._lanes):
+            mine = {name: part[lane] for name, part in parts.items()}
+            seed_of_lane = seed + tf.constant([0, lane])
+            calls.append((parameters, others, mine, seed_of_lane, scale))
+        function = self._concrete_gradients(parameters, others, features)
+        results = call_side_by_side(function, calls)
+        return tf.nest.map_structure(lambda *parts: tf.add_n(parts), *results)
 
     def _replica_update(self, gradients, sums, step_rate, stop):
         context = tf.distribute.get_replica_context()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import os
 import sys
 
@@ -14,6 +15,7 @@ from t2t_lite.trainer import cluster
 STRATEGIES = ("auto", "one_device", "mirrored", "multi_worker", "tpu")
 PRECISIONS = ("auto", "float32", "bfloat16", "float16")
 XLA_CHOICES = ("auto", "on", "off")
+_MOST_LANES, _ASKED_LANES = 8, 256
 # Said in a run's first lines, where it is so.
 _UNTESTED = "not tested on such devices: compare a short run with one device"
 
@@ -56,11 +58,11 @@ def create_strategy(
         return tf.distribute.get_strategy(), Choice(name, reason)
     if name == "mirrored":
         cpus = tf.config.list_logical_devices("CPU")
-        devices = [d.name for d in (gpus or cpus)]
+        devices = tuple(d.name for d in (gpus or cpus))
         reason += f", over {len(devices)} devices"
         if len(gpus) > 1:
             reason += f"; {_UNTESTED}"
-        return tf.distribute.MirroredStrategy(devices), Choice(name, reason)
+        return _mirrored(devices), Choice(name, reason)
     try:
         resolver = tf.distribute.cluster_resolver.TPUClusterResolver(tpu="")
         tf.config.experimental_connect_to_cluster(resolver)
@@ -74,6 +76,13 @@ def create_strategy(
         tf.distribute.TPUStrategy(resolver),
         Choice(name, f"{reason}; {_UNTESTED}"),
     )
+
+
+# One for the process: TensorFlow numbers the collectives of each from the same
+# start, and those of a second strategy can meet some of the first.
+@functools.cache
+def _mirrored(devices: tuple[str, ...]) -> tf.distribute.MirroredStrategy:
+    return tf.distribute.MirroredStrategy(devices)
 
 
 def _multi_worker(
@@ -99,20 +108,65 @@ def device_name() -> str:
     return f"CPU ({os.cpu_count()} cores)"
 
 
-def has_amx() -> bool:
-    """Returns whether this CPU multiplies bfloat16 matrices natively."""
+def num_cores() -> int:
+    """Returns the cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def bfloat16_unit() -> str | None:
+    """Returns what multiplies bfloat16 matrices in this CPU, or None."""
     try:
         with open("/proc/cpuinfo") as file:
-            return " amx_bf16" in file.read()
+            text = file.read()
     except FileNotFoundError:
-        return False
+        return None
+    for flag, unit in (("amx_bf16", "AMX"), ("avx512_bf16", "AVX512_BF16")):
+        if f" {flag}" in text:
+            return unit
+    return None
+
+
+def choose_lanes(name: str, strategy: str, xla: str) -> Choice:
+    """Returns the parts of a batch that a device computes at once, and why.
+
+    "auto" takes a lane for each core (at most 8) of a CPU that trains alone,
+    and 1 elsewhere. Lists no logical device: threads can still be set.
+
+    Args:
+        name: "auto" or a number.
+        strategy, xla: the same run's choices, as asked for.
+    Raises:
+        UserError: not a number above 0, or lanes on a GPU or under XLA.
+    """
+    on_cpu = not any(map(tf.config.list_physical_devices, ("GPU", "TPU")))
+    cores = num_cores()
+    if name == "auto":
+        if not on_cpu:
+            return Choice("1", "not on a CPU")
+        if strategy not in ("auto", "one_device") or xla == "on":
+            return Choice("1", "XLA" if xla == "on" else strategy)
+        return Choice(str(min(cores, _MOST_LANES)), f"CPU with {cores} cores")
+    if not name.isdecimal() or not 1 <= int(name) <= _ASKED_LANES:
+        raise UserError(
+            f"--lanes={name:.80}: expected auto, or a number from 1 to "
+            f"{_ASKED_LANES}, best the number of cores ({cores} here)"
+        )
+    if int(name) > 1 and (xla == "on" or not on_cpu):
+        raise UserError(
+            f"--lanes={name}: lanes are cores of a CPU without XLA; leave "
+            "--lanes out"
+        )
+    return Choice(name, "as asked")
 
 
 def choose_precision(name: str) -> Choice:
     """Returns "float32", "bfloat16" or "float16" and the reason.
 
     "auto" takes bfloat16 where the device multiplies it natively (TPUs, GPUs
-    from compute capability 8.0, CPUs with AMX), and float32 elsewhere.
+    from compute capability 8.0, CPUs with AMX or AVX512_BF16), and float32
+    elsewhere.
     """
     if name != "auto":
         return Choice(name, "as asked")
@@ -128,9 +182,10 @@ def choose_precision(name: str) -> Choice:
         if capability >= (7, 0):
             return Choice("float16", f"GPU of compute capability {version}")
         return Choice("float32", f"GPU of compute capability {version}")
-    if has_amx():
-        return Choice("bfloat16", "CPU with AMX")
-    return Choice("float32", "CPU without AMX")
+    unit = bfloat16_unit()
+    if unit:
+        return Choice("bfloat16", f"CPU with {unit}")
+    return Choice("float32", "CPU that does not multiply bfloat16")
 
 
 def choose_xla(name: str) -> Choice:

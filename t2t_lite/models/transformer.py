@@ -29,6 +29,7 @@ class TransformerHParams(HParams):
         norm: "pre" (T2T) or "post" (the paper).
         layer_prepostprocess_dropout: on embeddings and every residual branch.
         attention_dropout, relu_dropout: on weights, inside the feed-forward.
+        attention_bias: biases in the attention's projections.
         position: a kind of `layers.PositionEncoding`.
         shared_embedding: "all" (source, target and softmax are one table),
             "target_softmax" or "none".
@@ -49,6 +50,7 @@ class TransformerHParams(HParams):
     layer_prepostprocess_dropout: float = 0.1
     attention_dropout: float = 0.1
     relu_dropout: float = 0.1
+    attention_bias: bool = False
     position: str = "sinusoid_t2t"
     shared_embedding: str = "all"
     embedding_scale: str = "lookup"
@@ -218,6 +220,7 @@ class Transformer(keras.Model):
             attention_dropout=h.attention_dropout,
             relu_dropout=h.relu_dropout,
             residual_dropout=h.layer_prepostprocess_dropout,
+            attention_bias=h.attention_bias,
         )
         self.encoder = layers.Encoder(
             config,

@@ -22,6 +22,7 @@ def make_setup(folder, hparams=None, problem=None, **options):
         "log_interval": 1,
         "eval_decode_examples": 4,
         "decode_hparams": "beam_size=2,extra_length=4",
+        "precision": "float32",
         "xla": "off",
     }
     problem = problem or problems.create(

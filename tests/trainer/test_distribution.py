@@ -1,4 +1,4 @@
-"""The same update on one device, on two, and in two turns of one."""
+"""The same update on one device, on two, and in turns and lanes of one."""
 
 import numpy as np
 import pytest
@@ -9,16 +9,20 @@ from tests.models_for_tests import tiny_hparams
 from tests.trainer.conftest import make_setup
 
 STEPS = 20
+IN_TURNS = {"batch_size": 128, "tokens_per_update": 256}
+# Each with its hparams, strategy and lanes.
 MODES = {
-    "plain": ({"batch_size": 256}, "one_device"),
-    "mirrored": ({"batch_size": 128}, "mirrored"),
-    "in_turns": ({"batch_size": 128, "tokens_per_update": 256}, "one_device"),
+    "plain": ({"batch_size": 256}, "one_device", "1"),
+    "mirrored": ({"batch_size": 128}, "mirrored", "1"),
+    "in_turns": (IN_TURNS, "one_device", "1"),
+    "in_lanes": ({"batch_size": 256}, "one_device", "2"),
+    "in_turns_side_by_side": (IN_TURNS, "one_device", "2"),
 }
 
 
 def _weights(folder, mode, dropout, stops=(STEPS,)):
     """Returns the tensors of a run's end; `stops` = steps of each start."""
-    values, strategy = MODES[mode]
+    values, strategy, lanes = MODES[mode]
     hparams = tiny_hparams(
         layer_prepostprocess_dropout=dropout,
         attention_dropout=dropout,
@@ -32,6 +36,7 @@ def _weights(folder, mode, dropout, stops=(STEPS,)):
             eval_interval=10,
             log_interval=10,
             strategy=strategy,
+            lanes=lanes,
         )
         assert setup.tokens_per_update == 256
         Training(setup).run()
@@ -43,7 +48,7 @@ def plain(tmp_path_factory):
     return _weights(tmp_path_factory.mktemp("plain"), "plain", 0.0)
 
 
-@pytest.mark.parametrize("mode", ["mirrored", "in_turns"])
+@pytest.mark.parametrize("mode", [mode for mode in MODES if mode != "plain"])
 def test_same_weights_after_20_steps(tmp_path, plain, mode):
     found = _weights(tmp_path, mode, 0.0)
     for name, value in plain.items():
@@ -61,12 +66,19 @@ def test_resume_is_exact_with_dropout(tmp_path, mode):
         np.testing.assert_array_equal(value, parts[name], err_msg=name)
 
 
-def test_two_devices_drop_what_two_turns_drop(tmp_path):
-    mirrored = _weights(tmp_path / "a", "mirrored", 0.3)
-    in_turns = _weights(tmp_path / "b", "in_turns", 0.3)
+@pytest.fixture(scope="module")
+def mirrored(tmp_path_factory):
+    return _weights(tmp_path_factory.mktemp("mirrored"), "mirrored", 0.3)
+
+
+@pytest.mark.parametrize(
+    "mode", ["in_turns", "in_lanes", "in_turns_side_by_side"]
+)
+def test_two_devices_drop_what_two_parts_drop(tmp_path, mirrored, mode):
+    found = _weights(tmp_path, mode, 0.3)
     for name, value in mirrored.items():
         np.testing.assert_allclose(
-            in_turns[name], value, rtol=2e-3, atol=2e-4, err_msg=name
+            found[name], value, rtol=2e-3, atol=2e-4, err_msg=name
         )
 
 
@@ -76,9 +88,12 @@ def test_a_run_keeps_its_update_on_other_devices(tmp_path):
     options = {"train_steps": 2, "log_interval": 2}
     first = make_setup(tmp_path, hparams, strategy="mirrored", **options)
     Training(first).run()
-    options["train_steps"] = 4
-    second = make_setup(tmp_path, hparams, strategy="one_device", **options)
-    assert (first.splits, second.splits) == (1, 2)
+    options |= {"train_steps": 4, "strategy": "one_device"}
+    second = make_setup(tmp_path, hparams, lanes="1", **options)
+    assert (first.turns, second.turns) == (1, 2)
     assert second.tokens_per_update == first.tokens_per_update == 256
     assert second.plan == first.plan
-    assert Training(second).run().step == 4
+    second.close()
+    third = make_setup(tmp_path, hparams, lanes="2", **options)
+    assert (third.turns, third.num_lanes) == (1, 2)
+    assert Training(third).run().step == 4

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from t2t_lite.trainer import strategies
 from t2t_lite.trainer.step import TrainStep
 from tests.models_for_tests import random_batch, tiny_hparams, tiny_model
 
@@ -55,7 +56,7 @@ def test_accumulated_equals_the_whole_batch():
 def test_mirrored_equals_one_device():
     batch = random_batch(8, 7)
     one, sums, _ = _train([batch])
-    strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+    strategy, _ = strategies.create_strategy("mirrored")
     two, two_sums, _ = _train([batch], strategy=strategy)
     _assert_same(one, two, rtol=1e-4, atol=1e-5)
     assert two_sums["loss"] == pytest.approx(sums["loss"], rel=1e-4)

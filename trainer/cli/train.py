@@ -154,6 +154,13 @@ def _define_device(values: flags.FlagValues) -> None:
         "How to spread the work.",
         flag_values=values,
     )
+    flags.DEFINE_string(
+        "lanes",
+        "auto",
+        "Parts of a batch that a CPU computes at once, one a core: auto or a "
+        "number. 1 = every operation on all cores.",
+        flag_values=values,
+    )
     flags.DEFINE_float(
         "worker_wait_secs",
         WAIT_SECONDS,
@@ -190,6 +197,7 @@ def _training_options(values: flags.FlagValues, problem: Any) -> Any:
         "seed",
         "xla",
         "strategy",
+        "lanes",
         "worker_wait_secs",
         "decode_hparams",
         "export",
