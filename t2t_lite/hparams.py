@@ -43,6 +43,11 @@ class HParams:
     Fields (Tensor2Tensor's names and units):
         vocab_kind: "unigram" or "bpe" (SentencePiece), or "byte".
         vocab_size: pieces of the vocabulary, joint for both languages.
+        subword_samples: random segmentations of each training example into
+            pieces (subword regularisation), prepared once and each shown in
+            turn; none = the most likely one alone.
+        subword_alpha: of "bpe" the share of merges left out (BPE dropout), of
+            "unigram" the power of a segmentation's probability.
         batch_size: tokens per batch and device, counted on the longer side.
         max_length: longest training example, in tokens per side.
         max_shapes: most distinct batch shapes (each is compiled once).
@@ -72,6 +77,8 @@ class HParams:
 
     vocab_kind: str = "unigram"
     vocab_size: int = 32768
+    subword_samples: int | None = None
+    subword_alpha: float = 0.1
     batch_size: int = 4096
     max_length: int = 256
     max_shapes: int = 8
@@ -122,6 +129,24 @@ class HParams:
             "tokens_per_update",
             "a number above 0, or none",
             self.tokens_per_update,
+        )
+        require(
+            self.subword_samples is None or self.subword_samples > 0,
+            "subword_samples",
+            "a number above 0, or none",
+            self.subword_samples,
+        )
+        require(
+            0 < self.subword_alpha <= 1,
+            "subword_alpha",
+            "a number above 0, at most 1",
+            self.subword_alpha,
+        )
+        require(
+            self.subword_samples is None or self.vocab_kind != "byte",
+            "subword_samples",
+            "none with vocab_kind=byte, which cuts texts in one way only",
+            self.subword_samples,
         )
         for name in ("weight_decay", "rdrop_alpha"):
             value = getattr(self, name)

@@ -14,6 +14,7 @@ import tensorflow as tf
 from t2t_lite.data.batching import Batch, TrainBatches, eval_batches
 from t2t_lite.data.bucketing import plan_buckets, plan_packing
 from t2t_lite.data.preparing import prepare
+from t2t_lite.data.subword_sampling import sampling_of
 from t2t_lite.decoding.search import SearchOptions
 from t2t_lite.errors import UserError, closest
 from t2t_lite.hparams import HParams
@@ -75,6 +76,7 @@ class Setup:
             hparams.vocab_size,
             options.data_dir,
             log=self.report.line,
+            sampling=sampling_of(hparams),
         )
         self.encoder = self.data.encoder
         self._plan_batches()
@@ -217,7 +219,8 @@ class Setup:
             [
                 (
                     "data",
-                    f"{split.num_examples:,} training and "
+                    f"{split.num_examples:,} training "
+                    f"{_of_samples(hparams)}and "
                     f"{validation.num_examples:,} validation examples, "
                     f"vocabulary of {self.encoder.vocab_size:,} "
                     f"({hparams.vocab_kind})",
@@ -347,6 +350,11 @@ class Setup:
                     "decoding alone and cannot be trained further"
                 )
             slot.assign(value)
+
+
+def _of_samples(hparams: HParams) -> str:
+    samples = hparams.subword_samples
+    return f"(each pair in {samples} segmentations) " if samples else ""
 
 
 def _shape(hparams: HParams) -> str:

@@ -6,6 +6,7 @@ being written the same content, with holes, is in `manifest.json.partial`.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import stat
@@ -14,18 +15,21 @@ from typing import Any
 from t2t_lite.data import manifest_form, storage, untrusted
 from t2t_lite.errors import UserError
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 MANIFEST_FILE = "manifest.json"
 PARTIAL_FILE = "manifest.json.partial"
 
 
-def request(problem, vocab_kind: str, vocab_size: int) -> dict[str, Any]:
+def request(
+    problem, vocab_kind: str, vocab_size: int, sampling=None
+) -> dict[str, Any]:
     """Returns the part of a manifest that the caller decides.
 
     Args:
         problem: anything with `name`, `options` (JSON), and `splits`.
         vocab_kind: str, see `text_encoder.VOCAB_KINDS`.
         vocab_size: int, number of ids asked for; byte vocabularies ignore it.
+        sampling: SubwordSampling of the training texts, or None.
     """
     requested = 259 if vocab_kind == "byte" else int(vocab_size)
     return {
@@ -35,6 +39,7 @@ def request(problem, vocab_kind: str, vocab_size: int) -> dict[str, Any]:
         "split_names": list(problem.splits),
         "vocab_kind": vocab_kind,
         "vocab_size": requested,
+        "sampling": dataclasses.asdict(sampling) if sampling else None,
     }
 
 

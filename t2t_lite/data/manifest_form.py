@@ -64,6 +64,11 @@ def _check_request(manifest: Any) -> None:
     kind = _text(manifest, "vocab_kind")
     _require(kind in VOCAB_KINDS, "vocab_kind", "a known kind", kind)
     _count(manifest, "vocab_size")
+    sampling = _field(manifest, "sampling")
+    if sampling is not None:
+        _count(sampling, "samples")
+        alpha = _field(sampling, "alpha")
+        _require(type(alpha) is float, "alpha", "a number", alpha)
     names = _list(manifest, "split_names")
     for name in names:
         _require(isinstance(name, str), "split_names", "a list of names", name)
@@ -101,13 +106,15 @@ def _check_split(manifest: dict[str, Any], name: str) -> None:
     examples = _count(split, "examples")
     for shard in split["shards"]:
         _check_shard(shard)
+    passes = samples_of(manifest, name)
     _require(
         examples
         == sum(shard["examples"] for shard in split["shards"])
-        == manifest["source"][name]["count"]
+        == manifest["source"][name]["count"] * passes
         > 0,
         f"examples of {name}",
-        "the sum of its shards' and its source's count, above 0",
+        "the sum of its shards' and its source's count (times the samples of "
+        "each), above 0",
         examples,
     )
     lengths = _field(split, "lengths")
@@ -120,6 +127,12 @@ def _check_split(manifest: dict[str, Any], name: str) -> None:
         f"at least {needed}",
         lengths["bytes"],
     )
+
+
+def samples_of(manifest: dict[str, Any], split: str) -> int:
+    """Returns how often an example of the source is in a split."""
+    sampling = manifest["sampling"]
+    return sampling["samples"] if sampling and split == "train" else 1
 
 
 def _check_shard(entry: Any) -> None:

@@ -2,40 +2,33 @@
 
 from __future__ import annotations
 
-import concurrent.futures
-import contextlib
-import io
-import itertools
 import os
-import threading
-from collections.abc import Callable, Iterator
-from typing import Any
-
-import numpy as np
+from collections.abc import Callable
 
 from t2t_lite.data import manifest as manifests
 from t2t_lite.data import records, sharding, storage
-from t2t_lite.data.sentencepiece_training import train_sentencepiece
-from t2t_lite.data.text_encoder import (
-    ByteEncoder,
-    TextEncoder,
-    check_vocab_kind,
-    load_encoder,
-)
+from t2t_lite.data.preparation import Preparation
+from t2t_lite.data.subword_sampling import SubwordSampling
+from t2t_lite.data.text_encoder import check_vocab_kind
 from t2t_lite.errors import UserError
-
-_VOCAB_EXAMPLES = 2_000_000
-_MAX_THREADS = 8
 
 
 def prepared_folder(
-    problem, vocab_kind: str, vocab_size: int, data_dir: str
+    problem,
+    vocab_kind: str,
+    vocab_size: int,
+    data_dir: str,
+    sampling: SubwordSampling | None = None,
 ) -> str:
-    """Returns the folder `data_dir/<data_key>-<vocab_kind><vocab_size>`."""
+    """Returns the folder `data_dir/<data_key>-<vocab_kind><vocab_size>`.
+
+    With `sampling`, `-sampled<samples>x<alpha>` follows.
+    """
     size = manifests.request(problem, vocab_kind, vocab_size)["vocab_size"]
-    return os.path.join(
-        os.path.expanduser(data_dir), f"{problem.data_key}-{vocab_kind}{size}"
-    )
+    name = f"{problem.data_key}-{vocab_kind}{size}"
+    if sampling is not None:
+        name += f"-sampled{sampling.samples}x{sampling.alpha:g}"
+    return os.path.join(os.path.expanduser(data_dir), name)
 
 
 def prepare(
@@ -46,6 +39,7 @@ def prepare(
     progress: bool = True,
     num_shards: int | None = None,
     log: Callable[[str], None] = print,
+    sampling: SubwordSampling | None = None,
 ) -> records.PreparedData:
     """Opens the prepared folder of a problem; writes it first if need be.
 
@@ -64,13 +58,16 @@ def prepare(
         num_shards: optional int, files of the train split. By default one per
             8192 examples up to 128 files, then larger files.
         log: called with each message.
+        sampling: each training example is written that often, each time
+            segmented at random; an epoch shows them all.
     Raises:
         UserError: the folder there is damaged or of other data; the corpus,
             the vocabulary size or `data_dir` cannot be used.
     """
     check_vocab_kind(vocab_kind)
-    folder = prepared_folder(problem, vocab_kind, vocab_size, data_dir)
-    asked = manifests.request(problem, vocab_kind, vocab_size)
+    request = (problem, vocab_kind, vocab_size)
+    folder = prepared_folder(*request, data_dir, sampling)
+    asked = manifests.request(*request, sampling)
     if manifests.is_complete(folder):
         return _open_matching(folder, problem, asked, num_shards, log)
     _make_folder(os.path.dirname(folder))
@@ -82,12 +79,12 @@ def prepare(
             asked["num_shards"] = sharding.shard_counts(
                 asked["source"], num_shards
             )
-            _fill(_Preparation(folder, problem, asked, progress, log))
+            _fill(Preparation(folder, problem, asked, progress, log))
             return _open_saying(folder, log)
     return _open_matching(folder, problem, asked, num_shards, log)
 
 
-def _fill(preparation: _Preparation) -> None:
+def _fill(preparation: Preparation) -> None:
     """Runs the preparation; leaves no folder if it wrote nothing."""
     folder = preparation.folder
     _make_folder(folder)
@@ -133,227 +130,6 @@ def _compare_source(folder, problem, there, log):
         manifests.check_matches(folder, there, {"source": source})
 
 
-class _Preparation:
-    """One run that fills a folder; the caller holds the folder's lock."""
-
-    def __init__(self, folder, problem, asked, progress, log):
-        self.folder = folder
-        self.problem = problem
-        self.asked = asked
-        self.progress = progress
-        self.log = log
-        self._journal_lock = threading.Lock()
-        self._features: dict[str, tuple] = {}
-
-    def run(self) -> None:
-        storage.remove_temporary_files(self.folder)
-        self.state = self._resumed() or self._started()
-        encoder = self._encoder()
-        for split in self.problem.splits:
-            self._write_split(split, encoder)
-        manifests.publish(self.folder, self.state)
-        self.log(f"prepared {self.folder}")
-
-    def _resumed(self) -> dict[str, Any] | None:
-        """Returns the state of an interrupted run of the same request."""
-        partial = manifests.read_partial(self.folder)
-        if not partial or not manifests.same_request(partial, self.asked):
-            return None
-        if partial["tokenizer"] and not self._intact(partial["tokenizer"]):
-            return None
-        shards = [
-            shard
-            for split in partial["splits"].values()
-            for shard in split["shards"]
-        ]
-        done = sum(shard is not None for shard in shards)
-        self.log(
-            f"resuming {self.folder}: {done} of {len(shards)} shards are there"
-        )
-        return partial
-
-    def _started(self) -> dict[str, Any]:
-        """Returns the state of a run that has done nothing."""
-        _remove_prepared_files(self.folder)
-        shards = self.asked["num_shards"]
-        state = {
-            **self.asked,
-            "tokenizer": None,
-            "features": None,
-            "splits": {
-                split: {"shards": [None] * shards[split]}
-                for split in self.problem.splits
-            },
-        }
-        return state
-
-    def _intact(self, entry: dict[str, Any]) -> bool:
-        """Returns whether a file of an interrupted run is as it was."""
-        try:
-            manifests.read_checked(
-                os.path.join(self.folder, entry["file"]), entry
-            )
-        except UserError:
-            self.log(f"{entry['file']} was damaged since: writing it again")
-            return False
-        return True
-
-    def _encoder(self) -> TextEncoder:
-        """Returns the vocabulary, made and saved unless it is there."""
-        if self.state["tokenizer"]:
-            return load_encoder(
-                os.path.join(self.folder, self.state["tokenizer"]["file"])
-            )
-        encoder = self._new_encoder()
-        path = os.path.join(self.folder, encoder.file_name)
-        encoder.save(path)
-        self.state["tokenizer"] = {
-            **manifests.file_entry(path),
-            "kind": self.asked["vocab_kind"],
-            "size": encoder.vocab_size,
-        }
-        manifests.write_partial(self.folder, self.state)
-        return encoder
-
-    def _new_encoder(self) -> TextEncoder:
-        if self.asked["vocab_kind"] == "byte":
-            return ByteEncoder()
-        count = self.asked["source"]["train"]["count"]
-        stride = max(1, -(-count // _VOCAB_EXAMPLES))
-        self.log(
-            f"training the vocabulary ({self.asked['vocab_kind']},"
-            f" {self.asked['vocab_size']}) on"
-            f" {-(-count // stride):,} of {count:,} examples"
-        )
-        examples = self.problem.examples("train")
-        lines = (
-            text
-            for example in itertools.islice(examples, 0, None, stride)
-            for text in example.values()
-        )
-        return train_sentencepiece(
-            lines,
-            self.asked["vocab_kind"],
-            self.asked["vocab_size"],
-            self.log,
-        )
-
-    def _write_split(self, split: str, encoder: TextEncoder) -> None:
-        """Writes the shards of a split that are not there, and its lengths."""
-        entry = self.state["splits"][split]
-        count = self.asked["source"][split]["count"]
-        bounds = sharding.shard_bounds(count, len(entry["shards"]))
-        for i, shard in enumerate(entry["shards"]):
-            if shard and not self._intact(shard):
-                entry["shards"][i] = None
-        missing = [i for i, s in enumerate(entry["shards"]) if s is None]
-        if missing:
-            with self._bar(split, bounds, missing) as advance:
-                self._write_shards(split, bounds, missing, encoder, advance)
-        entry["examples"] = count
-        entry["lengths"] = self._write_lengths(split)
-        manifests.write_partial(self.folder, self.state)
-
-    def _write_shards(self, split, bounds, missing, encoder, advance) -> None:
-        """Reads the source once and writes the missing shards in threads."""
-        workers = min(_MAX_THREADS, os.cpu_count() or 1)
-        chunks = sharding.chunks(self.problem, split, bounds)
-        with concurrent.futures.ThreadPoolExecutor(workers) as pool:
-            running: set[concurrent.futures.Future] = set()
-            for shard, examples in enumerate(chunks):
-                if shard in missing:
-                    running.add(
-                        pool.submit(
-                            self._write_shard,
-                            (split, shard),
-                            examples,
-                            encoder,
-                            advance,
-                        )
-                    )
-                while len(running) > workers:
-                    running = _some_done(running)
-            while running:
-                running = _some_done(running)
-
-    def _write_shard(self, where, examples, encoder, advance) -> None:
-        """Writes one shard and notes it in the journal."""
-        split, shard = where
-        shards = self.state["splits"][split]["shards"]
-        name = f"{split}-{shard:05d}-of-{len(shards):05d}.tfrecord.gz"
-        path = os.path.join(self.folder, name)
-        tokens: dict[str, int] = {}
-
-        def blocks() -> Iterator[bytes]:
-            for start in range(0, len(examples), records.BLOCK_SIZE):
-                chunk = examples[start : start + records.BLOCK_SIZE]
-                features = self.problem.encode_batch(chunk, encoder)
-                _check_features(features, len(chunk))
-                for feature, rows in features.items():
-                    total = sum(len(row) for row in rows)
-                    tokens[feature] = tokens.get(feature, 0) + total
-                texts = {k: [e[k] for e in chunk] for k in chunk[0]}
-                yield records.block_of(features, texts)
-                advance(len(chunk))
-
-        records.write_blocks(path, blocks())
-        entry = {
-            **manifests.file_entry(path),
-            "examples": len(examples),
-            "tokens": tokens,
-        }
-        with self._journal_lock:
-            shards[shard] = entry
-            self.state["features"] = sorted(tokens) or self.state["features"]
-            manifests.write_partial(self.folder, self.state)
-
-    def _write_lengths(self, split: str) -> dict[str, Any]:
-        """Writes `<split>.lengths.npy`, int32 `(features, examples)`."""
-        rows = [
-            self._shard_lengths(entry)
-            for entry in self.state["splits"][split]["shards"]
-        ]
-        buffer = io.BytesIO()
-        np.save(buffer, np.concatenate(rows, axis=1), allow_pickle=False)
-        path = os.path.join(self.folder, f"{split}.lengths.npy")
-        storage.write_bytes(path, buffer.getvalue())
-        return manifests.file_entry(path)
-
-    def _shard_lengths(self, entry: dict[str, Any]) -> np.ndarray:
-        """Returns the lengths in one shard, int32 `(features, examples)`."""
-        path = os.path.join(self.folder, entry["file"])
-        columns = records.columns_of(
-            records.read_blocks(path, entry, self.state["features"]),
-            self.state["features"],
-            np.zeros(0, np.int64),
-        )
-        return np.stack(
-            [columns.lengths(name) for name in self.state["features"]]
-        ).astype(np.int32)
-
-    @contextlib.contextmanager
-    def _bar(self, split, bounds, missing):
-        """Yields a thread-safe function that moves the progress bar."""
-        import tqdm
-
-        total = sum(bounds[i + 1] - bounds[i] for i in missing)
-        lock = threading.Lock()
-        self.log(f"writing {total:,} examples of {split}")
-        with tqdm.tqdm(
-            total=total,
-            desc=split,
-            unit="ex",
-            unit_scale=True,
-            disable=None if self.progress else True,
-        ) as bar:
-
-            def advance(count: int) -> None:
-                with lock:
-                    bar.update(count)
-
-            yield advance
-
-
 def _make_folder(folder: str) -> None:
     try:
         os.makedirs(folder, exist_ok=True)
@@ -362,34 +138,3 @@ def _make_folder(folder: str) -> None:
             f"cannot make the folder {folder}: {error.strerror}; give another"
             " data_dir"
         ) from error
-
-
-def _remove_prepared_files(folder: str) -> None:
-    """Removes what an interrupted run of another request wrote."""
-    endings = (".tfrecord.gz", ".lengths.npy")
-    names = {"vocab.model", "vocab.bytes.json", manifests.PARTIAL_FILE}
-    for name in os.listdir(folder):
-        if name.endswith(endings) or name in names:
-            os.remove(os.path.join(folder, name))
-
-
-def _some_done(running: set) -> set:
-    """Waits for a future, raises its error; returns those still running."""
-    done, rest = concurrent.futures.wait(
-        running, return_when=concurrent.futures.FIRST_COMPLETED
-    )
-    for future in done:
-        future.result()
-    return rest
-
-
-def _check_features(features: dict[str, list], count: int) -> None:
-    """Checks what a problem's `encode_batch` returned."""
-    for name, rows in features.items():
-        if len(rows) != count:
-            raise ValueError(
-                f"encode_batch gave {len(rows)} rows of {name!r} for"
-                f" {count} examples"
-            )
-        if not all(len(row) for row in rows):
-            raise ValueError(f"encode_batch gave a row of {name!r} without EOS")

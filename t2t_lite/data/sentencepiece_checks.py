@@ -13,7 +13,7 @@ from typing import Any
 
 from t2t_lite.errors import UserError
 
-_UNKNOWN, _CONTROL = 2, 3  # ModelProto.SentencePiece.Type
+NORMAL, _UNKNOWN, _CONTROL = 1, 2, 3  # ModelProto.SentencePiece.Type
 _KINDS = {1: "unigram", 2: "bpe", 3: "word", 4: "char"}
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import abc
 import json
 import os
+import re
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -20,6 +21,7 @@ PAD_ID = 0
 EOS_ID = 1
 UNK_ID = 2
 NUM_SPECIAL_IDS = 3
+SPACE = "\u2581"  # SentencePiece's mark of a space
 
 SENTENCEPIECE_KINDS = ("unigram", "bpe")
 VOCAB_KINDS = (*SENTENCEPIECE_KINDS, "byte")
@@ -119,6 +121,29 @@ class SentencePieceEncoder(TextEncoder):
             [valid_text(text) for text in texts], out_type=int, num_threads=1
         )
         return [np.array(row, np.int32) for row in rows]
+
+    def words(self, text: str) -> list[str]:
+        """Returns the words of a text, each with U+2581 for the space before.
+
+        No piece of a model that was trained to split at spaces spans two.
+        """
+        normalized = self._processor.normalize(valid_text(text))
+        return re.findall(f"{SPACE}[^{SPACE}]*|[^{SPACE}]+", normalized)
+
+    def pieces(self) -> tuple[dict[str, float], dict[str, int]]:
+        """Returns (scores, ids) of the pieces, specials and bytes left out."""
+        from t2t_lite.data import sentencepiece_checks as checks
+
+        proto = checks.parse(self._model, "the SentencePiece model")
+        found = [
+            (index, entry)
+            for index, entry in enumerate(proto.pieces)
+            if entry.type == checks.NORMAL
+        ]
+        return (
+            {entry.piece: entry.score for _, entry in found},
+            {entry.piece: index for index, entry in found},
+        )
 
     def decode_batch(self, ids):
         rows = [_ids_of_text(row) for row in ids]

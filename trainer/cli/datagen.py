@@ -29,7 +29,8 @@ def _define(values: flags.FlagValues) -> None:
     flags.DEFINE_string(
         "hparams",
         "",
-        "Overrides of vocab_kind and vocab_size; others are accepted and "
+        "Overrides of vocab_kind, vocab_size, subword_samples and "
+        "subword_alpha; others are accepted and "
         "change nothing here.",
         flag_values=values,
     )
@@ -51,6 +52,7 @@ def _define(values: flags.FlagValues) -> None:
 def datagen(values: flags.FlagValues) -> int:
     """Runs the command; returns its exit status."""
     from t2t_lite.data.preparing import prepare
+    from t2t_lite.data.subword_sampling import sampling_of
 
     common.import_registrations(values)
     problem = common.problem_from_flags(values)
@@ -61,6 +63,7 @@ def datagen(values: flags.FlagValues) -> int:
         hparams.vocab_size,
         values.data_dir,
         num_shards=values.num_shards,
+        sampling=sampling_of(hparams),
     )
     data.check()
     for name in problem.splits:
