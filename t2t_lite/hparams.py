@@ -276,6 +276,12 @@ def override(hparams: T, text: str) -> T:
     return dataclasses.replace(hparams, **values)
 
 
+def changed_fields(hparams: Any) -> set[str]:
+    """Returns the fields that differ from those of their class."""
+    usual = type(hparams)()
+    return {k for k, v in vars(hparams).items() if v != getattr(usual, k)}
+
+
 def replace_known(hparams: T, values: Mapping[str, Any]) -> T:
     """Returns `hparams` with those of `values` that it has as fields."""
     kinds = field_types(type(hparams))

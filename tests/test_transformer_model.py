@@ -87,16 +87,17 @@ def test_bfloat16_is_close_and_weights_stay_float32():
     assert difference.max() < 0.15 * np.abs(exact).max()
 
 
-# Exact counts with 37,000 pieces tied three ways.
+# Exact counts with all embeddings shared.
 @pytest.mark.parametrize(
-    ("name", "count"),
+    ("name", "vocab_size", "count"),
     [
-        ("transformer_base_paper", 63_045_632),
-        ("transformer_big_paper", 214_171_648),
+        ("transformer_base_paper", 37_000, 63_045_632),
+        ("transformer_big_paper", 37_000, 214_171_648),
+        ("transformer_multi30k_paper", 9_712, 2_568_192),
     ],
 )
-def test_the_papers_parameter_counts(name, count):
-    model = build(*resolve(name), 37_000, "float32")
+def test_the_papers_parameter_counts(name, vocab_size, count):
+    model = build(*resolve(name), vocab_size, "float32")
     found = sum(int(np.prod(v.shape)) for v in model.trainable_variables)
     assert found == count
 

@@ -114,3 +114,29 @@ def transformer_multi30k() -> TransformerHParams:
         learning_rate_constant=0.0025,
         learning_rate_warmup_steps=800,
     )
+
+
+@HPARAMS.register("transformer_multi30k_paper")
+def transformer_multi30k_paper() -> TransformerHParams:
+    """Wu et al. 2021's Transformer-Tiny for Multi30k: post-norm, 9,712 BPE."""
+    return TransformerHParams(
+        hidden_size=128,
+        filter_size=256,
+        num_heads=4,
+        num_hidden_layers=4,
+        norm="post",
+        attention_bias=True,
+        layer_prepostprocess_dropout=0.3,
+        attention_dropout=0.0,
+        relu_dropout=0.0,
+        vocab_kind="bpe",
+        vocab_size=9712,
+        batch_size=4096,
+        accumulate_steps=2,
+        adam_beta2=0.98,
+        adam_epsilon=1e-8,
+        clip_grad_norm=25.0,
+        learning_rate_schedule="constant*linear_warmup*rsqrt_normalized_decay",
+        learning_rate_constant=0.005,
+        learning_rate_warmup_steps=2000,
+    )

@@ -13,6 +13,8 @@ from t2t_lite.trainer.cli import command
 DATA_DIR = "t2t_data"
 RUNS_DIR = "t2t_runs"
 
+_VOCABULARY = {"vocab_kind", "vocab_size"}
+
 
 def define_problem_flags(values: flags.FlagValues) -> None:
     """Defines --problem, its options, --data_dir and --t2t_usr_dir."""
@@ -100,7 +102,10 @@ def default_output_dir(problem: Any, model: str) -> str:
 
 
 def resolve_hparams(values: flags.FlagValues, problem: Any) -> tuple[str, Any]:
-    """Returns (model name, hyperparameters): set, problem, user, in order."""
+    """Returns (model name, hyperparameters): set, problem, user, in order.
+
+    A vocabulary that the set has chosen stays before the problem's.
+    """
     from t2t_lite import hparams as hp
     from t2t_lite.models.resolve import resolve
 
@@ -111,7 +116,9 @@ def resolve_hparams(values: flags.FlagValues, problem: Any) -> tuple[str, Any]:
         )
     hparams_set = values.hparams_set if "hparams_set" in values else None
     name, hparams = resolve(values.model, hparams_set)
-    hparams = hp.replace_known(hparams, problem.defaults)
+    kept = hp.changed_fields(hparams) & _VOCABULARY
+    defaults = {k: v for k, v in problem.defaults.items() if k not in kept}
+    hparams = hp.replace_known(hparams, defaults)
     try:
         return name, hp.override(hparams, values.hparams)
     except UserError as error:
