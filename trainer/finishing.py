@@ -36,6 +36,7 @@ def finish(setup: Setup, step: int) -> dict[str, Any]:
         run.path,
         checkpoint_path=candidates[0][1],
         decode_hparams=setup.options.decode_hparams,
+        lanes=int(setup.lanes.value),
     )
     name, tensors, scores = _choose(setup, predictor, candidates)
     inference.assign_weights(predictor.model, tensors, name)

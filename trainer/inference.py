@@ -268,6 +268,7 @@ def load(
     decode_hparams: str | None = None,
     dtype: str = "float32",
     log: Callable[[str], None] | None = None,
+    lanes: int = 1,
 ) -> Predictor:
     """Loads a trained run for prediction.
 
@@ -278,6 +279,7 @@ def load(
         dtype: str, Keras dtype policy of the computation.
         log: called with lines such as which weights were taken. Without it
             nothing is said, but for a damaged checkpoint: a UserWarning.
+        lanes: int, batches that `predict` decodes at once.
     Returns:
         A Predictor; call it with a list of strings.
     Raises:
@@ -314,7 +316,7 @@ def load(
         log(f"weights of step {state['step']} from {folder}")
     weights = checkpoints.evaluated_weights(tensors)
     assign_weights(model, weights, folder)
-    return Predictor(model, encoder, description.hparams, options)
+    return Predictor(model, encoder, description.hparams, options, lanes)
 
 
 def _check_size(description, tensors: dict[str, np.ndarray], source) -> None:
