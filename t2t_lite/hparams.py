@@ -73,6 +73,8 @@ class HParams:
             twice with other dropout, and the two predictions are drawn
             together; doubles the cost of a step. 0 = none, 5 = the paper's for
             translation.
+        rdrop_start_step: updates without R-Drop at first, which cost half:
+            two predictions of a model that knows nothing are alike anyway.
     """
 
     vocab_kind: str = "unigram"
@@ -101,6 +103,7 @@ class HParams:
     label_smoothing: float = 0.1
     ema_decay: float = 0.0
     rdrop_alpha: float = 0.0
+    rdrop_start_step: int = 0
 
     def __post_init__(self):
         for name, value in vars(self).items():
@@ -148,7 +151,7 @@ class HParams:
             "none with vocab_kind=byte, which cuts texts in one way only",
             self.subword_samples,
         )
-        for name in ("weight_decay", "rdrop_alpha"):
+        for name in ("weight_decay", "rdrop_alpha", "rdrop_start_step"):
             value = getattr(self, name)
             require(value >= 0, name, "a number of 0 or more", value)
         for factor in self.learning_rate_schedule.split("*"):

@@ -1,6 +1,8 @@
 """What a train step minimises, as sums over target tokens.
 
-    sums = training_sums(model, hparams, parameters, others, features, seed)
+    sums = training_sums(
+        model, hparams, parameters, others, features, seed, alpha
+    )
 
 Everything is a sum, so that replicas, parts and accumulated batches add up;
 `pure_update` divides once by the number of target tokens.
@@ -25,10 +27,11 @@ def training_sums(
     others: list[tf.Tensor],
     features: Features,
     seed: tf.Tensor,
+    alpha: float,
 ) -> dict[str, tf.Tensor]:
     """Returns the sums of `SUMS` of one batch; `loss` is differentiable.
 
-    With `rdrop_alpha`, every row is passed twice, with other dropout, and the
+    With `alpha`, every row is passed twice, with other dropout, and the
     loss is `losses.rdrop_cross_entropy`; the other sums are the means of both
     passes.
 
@@ -39,11 +42,11 @@ def training_sums(
             variables.
         features: the batch; `targets` int32, 0 = padding.
         seed: int32 (2,), of this batch's dropout masks.
+        alpha: float, R-Drop's; 0 = one pass.
     Returns:
         Float32 scalars: `loss`, `nll` without smoothing, `tokens`, and
         `correct` predictions.
     """
-    alpha = hparams.rdrop_alpha
     targets = features["targets"]
     if alpha:
         features = {k: tf.concat([v, v], 0) for k, v in features.items()}

@@ -17,9 +17,7 @@ accumulates two parts, draw the same.
 
 from __future__ import annotations
 
-import contextlib
 import functools
-from collections.abc import Iterator
 from typing import Any
 
 import keras
@@ -28,11 +26,10 @@ import tensorflow as tf
 
 from t2t_lite.hparams import HParams
 from t2t_lite.trainer import guards, optimizers
+from t2t_lite.trainer.averaging import EMA
 from t2t_lite.trainer.feeding import rows_of_part
 from t2t_lite.trainer.lanes import call_side_by_side
 from t2t_lite.trainer.objective import Features, training_sums
-
-EMA = "ema"  # the slot of a weight's moving average
 
 
 class TrainStep:
@@ -71,7 +68,7 @@ class TrainStep:
         self._loss_scaling = loss_scaling
         self._optimizer = optimizers.create(hparams)
         self.parameters = [v.value for v in model.trainable_variables]
-        self._paths = [v.path for v in model.trainable_variables]
+        self.paths = [v.path for v in model.trainable_variables]
         self._others = model.non_trainable_variables
         with strategy.scope():
             self.slots = self._create_slots()
@@ -79,11 +76,11 @@ class TrainStep:
             self.pure_update, jit_compile=xla, autograph=False
         )
         self._xla = xla
-        self._traced: dict[tuple[str, ...], Any] = {}
+        self._traced: dict[tuple, Any] = {}
 
     def _create_slots(self) -> dict[str, tf.Variable]:
         slots = {}
-        for path, parameter in zip(self._paths, self.parameters, strict=True):
+        for path, parameter in zip(self.paths, self.parameters, strict=True):
             shape = tuple(parameter.shape)
             for name, value in self._optimizer.slots(shape).items():
                 slots[f"{path}/{name}"] = tf.Variable(
@@ -104,6 +101,7 @@ class TrainStep:
         features: Features,
         seed: tf.Tensor,
         scale: tf.Tensor,
+        alpha: float | None = None,
     ) -> tuple[list[tf.Tensor], dict[str, tf.Tensor]]:
         """Returns gradients of the summed loss, times `scale`, and sums.
 
@@ -113,14 +111,23 @@ class TrainStep:
             features: the batch; `targets` int32, 0 = padding.
             seed: int32 (2,), of this batch's dropout masks.
             scale: float32 scalar, the loss scale.
+            alpha: float, R-Drop's; by default that of the hyperparameters.
         Returns:
             (float32 gradients, float32 sums over target tokens: `loss`,
             `nll` without smoothing, `tokens`, and `correct` predictions).
         """
+        if alpha is None:
+            alpha = self._hparams.rdrop_alpha
         with tf.GradientTape() as tape:
             tape.watch(parameters)
             sums = training_sums(
-                self._model, self._hparams, parameters, others, features, seed
+                self._model,
+                self._hparams,
+                parameters,
+                others,
+                features,
+                seed,
+                alpha,
             )
             scaled = sums["loss"] * scale
         gradients = [
@@ -186,7 +193,7 @@ class TrainStep:
         step, rate = tf.unstack(step_rate)
         values, changed = [], {}
         for path, parameter, gradient in zip(
-            self._paths, parameters, gradients, strict=True
+            self.paths, parameters, gradients, strict=True
         ):
             mine = {
                 name: slots[f"{path}/{name}"]
@@ -203,24 +210,6 @@ class TrainStep:
                     slots[name], value, step, self._hparams.ema_decay
                 )
         return values, changed
-
-    @contextlib.contextmanager
-    def averaged_weights(self) -> Iterator[None]:
-        """Gives the model the moving average of its weights for a while.
-
-        Without `ema_decay` they are as they are.
-        """
-        if not self._hparams.ema_decay:
-            yield
-            return
-        raw = [parameter.numpy() for parameter in self.parameters]
-        for path, parameter in zip(self._paths, self.parameters, strict=True):
-            parameter.assign(self.slots[f"{path}/{EMA}"].numpy())
-        try:
-            yield
-        finally:
-            for parameter, value in zip(self.parameters, raw, strict=True):
-                parameter.assign(value)
 
     def update(
         self,
@@ -250,22 +239,28 @@ class TrainStep:
             first_batch = (step - 1) * len(batches)
         step_rate = tf.constant([step, rate], tf.float32)
         stop = tf.constant(float(stop))
+        alpha = self._alpha(step)
         parts = [
             (self._distribute(batch, split), self._seed_tensor(number, split))
             for number, batch in enumerate(batches, first_batch)
             for split in range(self._splits)
         ]
         if len(parts) == 1:
-            result = self._whole(*parts[0], step_rate, stop)
+            result = self._whole(*parts[0], step_rate, stop, alpha=alpha)
         else:
-            total = self._partial(*parts[0])
+            total = self._partial(*parts[0], alpha=alpha)
             for features, seed in parts[1:]:
-                total = self._add(features, seed, total)
+                total = self._add(features, seed, total, alpha=alpha)
             result = self._finish(total, step_rate, stop)
         return {
             name: self._strategy.experimental_local_results(value)[0]
             for name, value in result.items()
         }
+
+    def _alpha(self, step: int) -> float:
+        """Returns R-Drop's alpha of an update: one of two, each traced."""
+        begun = step > self._hparams.rdrop_start_step
+        return self._hparams.rdrop_alpha if begun else 0.0
 
     def _seed_tensor(self, batch: int, split: int) -> tf.Tensor:
         first = (batch * self._turns + split) * self._lanes
@@ -288,19 +283,24 @@ class TrainStep:
             lambda context: part(context.replica_id_in_sync_group)
         )
 
-    def _concrete_gradients(self, parameters, others, features):
+    def _concrete_gradients(self, parameters, others, features, alpha):
         """Returns `pure_gradients`, traced once for batches of any shape.
 
         Under XLA each shape is then compiled from that one trace.
         """
         names = tuple(sorted(features))
-        if names not in self._traced:
+        if (names, alpha) not in self._traced:
 
             def specification(values):
                 return [tf.TensorSpec(v.shape, v.dtype) for v in values]
 
-            self._traced[names] = tf.function(
-                self.pure_gradients,
+            def gradients(parameters, others, features, seed, scale):
+                return self.pure_gradients(
+                    parameters, others, features, seed, scale, alpha
+                )
+
+            self._traced[names, alpha] = tf.function(
+                gradients,
                 input_signature=[
                     specification(parameters),
                     specification(others),
@@ -311,12 +311,12 @@ class TrainStep:
                 jit_compile=self._xla,
                 autograph=False,
             ).get_concrete_function()
-        return self._traced[names]
+        return self._traced[names, alpha]
 
     @functools.cached_property
     def _whole(self):
-        def replica(features, seed, step_rate, stop):
-            gradients, sums = self._replica_gradients(features, seed)
+        def replica(features, seed, step_rate, stop, alpha):
+            gradients, sums = self._replica_gradients(features, seed, alpha)
             return self._replica_update(gradients, sums, step_rate, stop)
 
         return self._outer(replica)
@@ -327,9 +327,9 @@ class TrainStep:
 
     @functools.cached_property
     def _add(self):
-        def replica(features, seed, total):
+        def replica(features, seed, total, alpha):
             return tf.nest.map_structure(
-                tf.add, total, self._replica_gradients(features, seed)
+                tf.add, total, self._replica_gradients(features, seed, alpha)
             )
 
         return self._outer(replica)
@@ -344,12 +344,14 @@ class TrainStep:
     def _outer(self, replica):
         """Wraps a replica function in a strategy's run and a tf.function."""
 
-        def run(*args):
-            return self._strategy.run(replica, args=args)
+        def run(*args, **fixed):
+            return self._strategy.run(
+                functools.partial(replica, **fixed), args=args
+            )
 
         return tf.function(run, autograph=False, reduce_retracing=True)
 
-    def _replica_gradients(self, features, seed):
+    def _replica_gradients(self, features, seed, alpha):
         replica = tf.distribute.get_replica_context().replica_id_in_sync_group
         replica = tf.cast(replica, tf.int32)
         seed += tf.stack([0, replica * self._splits * self._lanes])
@@ -364,7 +366,7 @@ class TrainStep:
             mine = {name: part[lane] for name, part in parts.items()}
             seed_of_lane = seed + tf.constant([0, lane])
             calls.append((parameters, others, mine, seed_of_lane, scale))
-        function = self._concrete_gradients(parameters, others, features)
+        function = self._concrete_gradients(parameters, others, features, alpha)
         results = call_side_by_side(function, calls)
         return tf.nest.map_structure(lambda *parts: tf.add_n(parts), *results)
 

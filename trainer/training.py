@@ -10,6 +10,7 @@ import numpy as np
 
 from t2t_lite.errors import UserError
 from t2t_lite.trainer import checkpoints, divergence
+from t2t_lite.trainer.averaging import averaged_weights
 from t2t_lite.trainer.feeding import Feed
 from t2t_lite.trainer.interruption import Interrupted, SignalCatcher
 from t2t_lite.trainer.progress import Progress, Window
@@ -253,7 +254,7 @@ class Training:
         setup, step = self._setup, self._progress.step
         with (
             self._naming_interruption("in the evaluation of"),
-            setup.step.averaged_weights(),
+            averaged_weights(setup.step),
         ):
             values: dict[str, Any] = setup.evaluate_loss(self._stop_if_asked)
             decoded = setup.decode_validation(self._stop_if_asked)

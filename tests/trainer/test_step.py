@@ -3,6 +3,7 @@ import pytest
 import tensorflow as tf
 
 from t2t_lite.trainer import strategies
+from t2t_lite.trainer.averaging import averaged_weights
 from t2t_lite.trainer.step import TrainStep
 from tests.models_for_tests import random_batch, tiny_hparams, tiny_model
 
@@ -13,9 +14,8 @@ def _train(
     strategy=None,
     xla=False,
     dropout=0.0,
-    seed=1,
-    loss_scaling=False,
     dtype="float32",
+    options=None,
     **changes,
 ):
     """Returns (weights after `steps` updates on the same batches, sums)."""
@@ -24,7 +24,11 @@ def _train(
     with strategy.scope():
         model = tiny_model(hparams, dtype=dtype)
     step = TrainStep(
-        model, hparams, strategy, xla=xla, seed=seed, loss_scaling=loss_scaling
+        model,
+        hparams,
+        strategy,
+        xla=xla,
+        **{"seed": 1, **(options or {})},
     )
     for number in range(1, steps + 1):
         sums = step.update(batches, number, 0.01)
@@ -75,7 +79,7 @@ def test_dropout_is_a_function_of_seed_and_step():
     batch = random_batch(4, 6)
     first, _, _ = _train([batch], dropout=0.3)
     again, _, _ = _train([batch], dropout=0.3)
-    other, _, _ = _train([batch], dropout=0.3, seed=2)
+    other, _, _ = _train([batch], dropout=0.3, options={"seed": 2})
     _assert_same(first, again, rtol=0, atol=0)
     assert any(
         np.abs(a - b).max() > 1e-4 for a, b in zip(first, other, strict=True)
@@ -93,7 +97,7 @@ def test_sums_count_target_tokens():
 def test_loss_scale_halves_and_skips_on_overflow():
     batch = random_batch(4, 6)
     weights, sums, step = _train(
-        [batch], dtype="mixed_float16", loss_scaling=True
+        [batch], dtype="mixed_float16", options={"loss_scaling": True}
     )
     assert np.isfinite(sums["loss"])
     assert 2.0**8 <= float(step.slots["loss/scale"]) <= 2.0**15
@@ -149,9 +153,34 @@ def test_moving_average_follows_the_weights():
             rtol=1e-5,
             atol=1e-6,
         )
-    with step.averaged_weights():
+    with averaged_weights(step):
         for path, parameter in zip(paths, step.parameters, strict=True):
             np.testing.assert_array_equal(
                 parameter.numpy(), step.slots[f"{path}/ema"].numpy()
             )
     _assert_same(after, [p.numpy() for p in step.parameters], rtol=0)
+
+
+def test_rdrop_begins_after_its_start_step():
+    batch = random_batch(8, 7)
+    both = {"dropout": 0.3, "rdrop_alpha": 5.0}
+    plain, _, _ = _train([batch], steps=3, dropout=0.3)
+    late, _, _ = _train([batch], steps=3, rdrop_start_step=3, **both)
+    _assert_same(plain, late, rtol=0, atol=0)
+    begun, sums, _ = _train([batch], steps=4, rdrop_start_step=3, **both)
+    without, plain_sums, _ = _train([batch], steps=4, dropout=0.3)
+    assert sums["loss"] > plain_sums["loss"]  # the divergences come on top
+    assert sums["tokens"] == plain_sums["tokens"]
+    assert any((a != b).any() for a, b in zip(begun, without, strict=True))
+
+
+@pytest.mark.parametrize("lanes", [1, 2])
+def test_rdrop_without_dropout_is_the_plain_update(lanes):
+    batch = random_batch(8, 7)
+    plain, sums, _ = _train([batch])
+    drawn, drawn_sums, _ = _train(
+        [batch], rdrop_alpha=5.0, options={"lanes": lanes}
+    )
+    _assert_same(plain, drawn, rtol=1e-4, atol=1e-5)
+    for name in ("loss", "nll", "tokens", "correct"):
+        assert drawn_sums[name] == pytest.approx(sums[name], rel=1e-4)
