@@ -51,7 +51,8 @@ class HParams:
         batch_size: tokens per batch and device, counted on the longer side.
         max_length: longest training example, in tokens per side.
         max_shapes: most distinct batch shapes (each is compiled once).
-        pack: several examples in a row, with segment masks.
+        pack: several examples in a row, kept apart by segment masks: a tenth
+            of the padding or less, in 1 to 3 shapes, with longer rows.
         accumulate_steps: batches whose gradients make one update.
         tokens_per_update: tokens of one update over all devices, on the
             longer side; none = batch_size * devices * accumulate_steps when

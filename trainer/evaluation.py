@@ -36,8 +36,11 @@ class LossEvaluator:
     def __init__(self, model, label_smoothing: float):
         self._model = model
         self._smoothing = label_smoothing
+        ids = tf.TensorSpec([None, None], tf.int32)
         self._sums = tf.function(
-            self._graph, autograph=False, reduce_retracing=True
+            self._graph,
+            input_signature=[{"inputs": ids, "targets": ids}],
+            autograph=False,
         )
 
     def _graph(self, features):

@@ -12,8 +12,10 @@ import numpy as np
 import tensorflow as tf
 
 from t2t_lite.data.batching import Batch, TrainBatches, eval_batches
-from t2t_lite.data.bucketing import plan_buckets, plan_packing
+from t2t_lite.data.bucketing import plan_buckets
 from t2t_lite.data.preparing import prepare
+from t2t_lite.data.records import Split
+from t2t_lite.data.row_planning import plan_packing
 from t2t_lite.data.subword_sampling import sampling_of
 from t2t_lite.decoding.search import SearchOptions
 from t2t_lite.errors import UserError, closest
@@ -23,6 +25,7 @@ from t2t_lite.trainer import evaluation, strategies
 from t2t_lite.trainer.inference import Predictor, assign_weights
 from t2t_lite.trainer.lanes import set_threads, share_out
 from t2t_lite.trainer.options import TrainingOptions
+from t2t_lite.trainer.programs import plan_programs
 from t2t_lite.trainer.reporting import Reporter
 from t2t_lite.trainer.run_folder import RunDescription, RunFolder
 from t2t_lite.trainer.step import TrainStep
@@ -196,25 +199,20 @@ class Setup:
             parts=self._stored_count("parts"),
         )
         self.num_parts = replicas * self.turns * self.num_lanes
-        if hparams.pack:
-            plan = plan_packing(split.lengths, tokens, hparams.max_length)
-        else:
-            plan = plan_buckets(
-                split.lengths, tokens, hparams.max_length, hparams.max_shapes
-            )
-        self.plan = plan
-        self.batches = TrainBatches(
-            split, plan, self.options.seed, pack=hparams.pack
+        planner = plan_packing if hparams.pack else plan_buckets
+        self.plan = planner(
+            split.lengths, tokens, hparams.max_length, hparams.max_shapes
         )
+        self.batches = TrainBatches(split, self.plan, self.options.seed)
         validation = self.data.split("validation")
-        self.validation_batches = eval_batches(validation, plan)[
-            : self.options.eval_steps
-        ]
-        shapes = ", ".join(
-            f"{s.rows} x {s.inputs_length}/{s.targets_length}"
-            for s in plan.shapes
+        self.validation_batches = self._plan_validation(validation)
+        self.programs = plan_programs(
+            self.batches.shapes,
+            [b["targets"].size for b in self.validation_batches],
+            self.num_parts,
+            xla=self.xla.value == "on",
+            rdrop=hparams.rdrop_alpha > 0,
         )
-        per_epoch = self.batches.batches_per_epoch(0)
         self.report.table(
             [
                 (
@@ -225,14 +223,35 @@ class Setup:
                     f"vocabulary of {self.encoder.vocab_size:,} "
                     f"({hparams.vocab_kind})",
                 ),
-                (
-                    "batches",
-                    f"{per_epoch:,} an epoch; rows x source/target length "
-                    f"{shapes}; {plan.padding_share:.1%} padding, "
-                    f"{plan.dropped:,} examples over max_length dropped",
-                ),
+                ("batches", self._describe_batches()),
                 ("update", self._describe_update()),
+                ("programs", str(self.programs)),
             ]
+        )
+
+    def _plan_validation(self, split: Split) -> list[Batch]:
+        """Returns the batches of validation, one example in a row."""
+        hparams, plan = self.hparams, self.plan
+        if plan.packed:  # its rows are too long for one example
+            plan = plan_buckets(
+                self.data.split("train").lengths,
+                plan.batch_tokens,
+                plan.max_length,
+                hparams.max_shapes,
+            )
+        return eval_batches(split, plan)[: self.options.eval_steps]
+
+    def _describe_batches(self) -> str:
+        shapes = ", ".join(
+            f"{s.rows} x {s.inputs_length}/{s.targets_length}"
+            for s in self.plan.shapes
+        )
+        several = ", several examples in a row" if self.plan.packed else ""
+        return (
+            f"{self.batches.batches_per_epoch(0):,} an epoch; rows x "
+            f"source/target length {shapes}{several}; "
+            f"{self.batches.padding_share:.1%} padding, "
+            f"{self.plan.dropped:,} examples over max_length dropped"
         )
 
     def _describe_update(self) -> str:

@@ -8,10 +8,10 @@ from t2t_lite.data.bucketing import (
     BucketPlan,
     BucketShape,
     plan_buckets,
-    plan_packing,
 )
 from t2t_lite.data.preparing import prepare, prepared_folder
 from t2t_lite.data.records import Columns, PreparedData, Split, open_prepared
+from t2t_lite.data.row_planning import plan_packing
 from t2t_lite.data.sentencepiece_training import train_sentencepiece
 from t2t_lite.data.text_encoder import (
     EOS_ID,

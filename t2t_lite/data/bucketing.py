@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -38,6 +38,7 @@ class BucketPlan:
         batch_tokens: int, limit of rows * max(inputs_length, targets_length).
         max_length: int, longest length kept, EOS included.
         row_multiple: int, rows are a multiple of it.
+        packed: bool, a row may hold several examples.
     """
 
     shapes: tuple[BucketShape, ...]
@@ -46,6 +47,7 @@ class BucketPlan:
     batch_tokens: int
     max_length: int
     row_multiple: int = 1
+    packed: bool = False
 
     def assign(self, lengths: Mapping[str, np.ndarray]) -> np.ndarray:
         """Returns the index of each example's cheapest shape, -1 for none.
@@ -56,10 +58,12 @@ class BucketPlan:
             int32 array `(n,)`.
         """
         result = np.full(len(lengths["inputs"]), -1, np.int32)
+        # Packed rows are longer than the longest example that is kept.
+        most = self.max_length
         for i in reversed(range(len(self.shapes))):
             shape = self.shapes[i]
-            fits = (lengths["inputs"] <= shape.inputs_length) & (
-                lengths["targets"] <= shape.targets_length
+            fits = (lengths["inputs"] <= min(shape.inputs_length, most)) & (
+                lengths["targets"] <= min(shape.targets_length, most)
             )
             result[fits] = i
         return result
@@ -102,7 +106,7 @@ def plan_buckets(
         UserError: no example is short enough, or one row of the longest
             example does not fit `batch_tokens`.
     """
-    kept, dropped = _kept(lengths, max_length)
+    kept, dropped = kept_lengths(lengths, max_length)
     histogram = bucket_search.Histogram(kept["inputs"], kept["targets"])
     limits = (batch_tokens, row_multiple, len(kept["inputs"]), max_length)
 
@@ -113,23 +117,6 @@ def plan_buckets(
     start = min(chains, key=lambda shapes: plan_of(shapes).padding_share)
     found = [start, bucket_search.descend(histogram, start)]
     return min(map(plan_of, found), key=lambda plan: plan.padding_share)
-
-
-def plan_packing(
-    lengths: Mapping[str, np.ndarray],
-    batch_tokens: int,
-    max_length: int,
-    row_multiple: int = 1,
-) -> BucketPlan:
-    """Returns the plan of packed batches: one shape, rows of `max_length`.
-
-    Its padding_share is that of one example per row; what packing reaches is
-    `TrainBatches.padding_share`. Arguments and errors are those of
-    `plan_buckets`.
-    """
-    kept, dropped = _kept(lengths, max_length)
-    limits = (batch_tokens, row_multiple, len(kept["inputs"]), max_length)
-    return _plan([(max_length, max_length)], kept, dropped, limits)
 
 
 def promotions(plan: BucketPlan, counts: np.ndarray) -> list[int]:
@@ -175,10 +162,38 @@ def promoted_counts(
     return result
 
 
-def num_batches(plan: BucketPlan, counts: np.ndarray) -> np.ndarray:
-    """Returns the batches per shape for examples per shape, int64."""
+def batches_for(
+    plan: BucketPlan, counts: np.ndarray
+) -> tuple[list[int], np.ndarray]:
+    """Returns (`promotions`, batches per shape after them, int64).
+
+    Args:
+        plan: the plan.
+        counts: int array `(shapes,)`, rows that are needed of each shape.
+    """
+    takers = promotions(plan, counts)
     rows = np.array([shape.rows for shape in plan.shapes])
-    return -(-np.asarray(counts) // rows)
+    return takers, -(-promoted_counts(plan, counts, takers) // rows)
+
+
+def padding_share(
+    plan: BucketPlan,
+    batches: np.ndarray,
+    lengths: Sequence[Mapping[str, np.ndarray]],
+) -> float:
+    """Returns the share of all batches' positions that hold padding.
+
+    Args:
+        plan: the plan.
+        batches: int array `(shapes,)`, batches of each shape.
+        lengths: "inputs" and "targets" of all examples in them, in parts.
+    """
+    positions = sum(
+        int(number) * shape.tokens
+        for number, shape in zip(batches, plan.shapes, strict=True)
+    )
+    real = sum(int(side.sum()) for part in lengths for side in part.values())
+    return 1 - real / max(1, positions)
 
 
 def rows_for(lengths: tuple[int, int], limits: tuple[int, int, int]) -> int:
@@ -201,7 +216,7 @@ def rows_for(lengths: tuple[int, int], limits: tuple[int, int, int]) -> int:
     return min(rows, -(-most // multiple) * multiple)
 
 
-def _kept(lengths, max_length: int):
+def kept_lengths(lengths, max_length: int):
     """Returns the lengths of the examples kept and the number dropped."""
     inputs, targets = (
         np.asarray(lengths[name]) for name in ("inputs", "targets")
@@ -227,11 +242,9 @@ def _plan(bounds, kept, dropped: int, limits) -> BucketPlan:
     )
     plan = BucketPlan(shapes, 0.0, dropped, batch_tokens, max_length, multiple)
     counts = np.bincount(plan.assign(kept), minlength=len(shapes))
-    counts = promoted_counts(plan, counts, promotions(plan, counts))
-    sizes = np.array([shape.tokens for shape in shapes])
-    positions = int((num_batches(plan, counts) * sizes).sum())
-    real = int(kept["inputs"].sum() + kept["targets"].sum())
-    return dataclasses.replace(plan, padding_share=1 - real / positions)
+    _, batches = batches_for(plan, counts)
+    share = padding_share(plan, batches, [kept])
+    return dataclasses.replace(plan, padding_share=share)
 
 
 def _contains(large: BucketShape, small: BucketShape) -> bool:

@@ -7,7 +7,8 @@ import numpy as np
 from t2t_lite.data.records import Split
 
 # Each use of the seed has a stream of its own.
-SHARD_ORDER, WINDOW_ORDER, EXAMPLE_ORDER, BATCH_ORDER, PACK_ORDER = range(5)
+SHARD_ORDER, WINDOW_ORDER, EXAMPLE_ORDER = range(3)
+BATCH_ORDER, ROW_ORDER, ROW_SAMPLE = range(3, 6)
 
 
 def permutation(size: int, key: tuple[int, ...]) -> np.ndarray:

@@ -1,26 +1,19 @@
-import gzip
-import pathlib
-
 import numpy as np
 import pytest
 
 from t2t_lite.data import (
     EOS_ID,
     TrainBatches,
-    append_eos,
     eval_batches,
     plan_buckets,
     plan_packing,
     prepare,
-    train_sentencepiece,
 )
-from t2t_lite.data.packing import pack_rows
 from t2t_lite.data.windows import group_shards, permutation
 from t2t_lite.errors import UserError
 from tests.data.fake import FakeProblem, quiet
 
 SIDES = ("inputs", "targets")
-MULTI30K = pathlib.Path(__file__).parents[2].parent / "shared/data/multi30k"
 
 
 @pytest.fixture(scope="module")
@@ -106,8 +99,8 @@ def test_each_example_exactly_once_per_epoch(
 def test_batch_is_a_pure_function_of_the_step(split, pack, window_tokens):
     planner = plan_packing if pack else plan_buckets
     plan = planner(split.lengths, 1000, 100)
-    first = _train(split, plan, window_tokens, seed=1, pack=pack)
-    second = _train(split, plan, window_tokens, seed=1, pack=pack)
+    first = _train(split, plan, window_tokens, seed=1)
+    second = _train(split, plan, window_tokens, seed=1)
     steps = range(2 * first.batches_per_epoch())
     forward = [first.batch(step) for step in steps]
     shuffled = np.random.default_rng(0).permutation(len(steps))[:40]
@@ -187,74 +180,9 @@ def test_no_example_is_short_enough(split, plan):
 
     tiny = dataclasses.replace(plan.shapes[0], inputs_length=1)
     none = dataclasses.replace(plan, shapes=(tiny,))
-    for pack in (False, True):
+    for packed in (False, True):
         with pytest.raises(UserError, match="raise"):
-            _train(split, none, seed=0, pack=pack)
-
-
-@pytest.mark.parametrize("window_tokens", [1 << 26, 20000])
-def test_packing_holds_the_same_pairs(split, columns, window_tokens):
-    plan = plan_packing(split.lengths, 1000, 100)
-    batches = _train(split, plan, window_tokens, seed=2, pack=True)
-    seen = []
-    for step in range(batches.batches_per_epoch()):
-        batch = batches.batch(step)
-        assert batch["inputs"].shape == (10, 100)
-        for row, ids in enumerate(batch["example_ids"]):
-            seen.extend(i for i in ids if i >= 0)
-            _check_packed_row(batch, row, ids, columns)
-    kept = np.flatnonzero(plan.assign(split.lengths) >= 0)
-    assert sorted(seen) == kept.tolist()
-
-
-def _check_packed_row(batch, row, ids, columns):
-    ids = ids[ids >= 0]
-    for name in SIDES:
-        expected = [columns.row(name, i) for i in ids]
-        segments = [np.full(len(r), s + 1) for s, r in enumerate(expected)]
-        positions = [np.arange(len(r)) for r in expected]
-        parts = (("", expected), ("_segments", segments))
-        for ending, arrays in (*parts, ("_positions", positions)):
-            found = batch[name + ending][row]
-            assert found.dtype == np.int32
-            joined = np.concatenate([*arrays, np.zeros(0)])
-            np.testing.assert_array_equal(found[: len(joined)], joined)
-            assert not found[len(joined) :].any()
-
-
-def test_packing_differs_by_epoch_and_wastes_little(split):
-    plan = plan_packing(split.lengths, 2048, 256)
-    batches = _train(split, plan, seed=2, pack=True)
-    count = batches.batches_per_epoch()
-    first = {frozenset(r) for r in _packed_rows(batches, 0, count)}
-    second = {frozenset(r) for r in _packed_rows(batches, count, 2 * count)}
-    assert len(first & second) < len(first) / 2
-    assert batches.padding_share < 0.12
-
-
-def _packed_rows(batches, start, end):
-    return [
-        tuple(row[row >= 0])
-        for step in range(start, end)
-        for row in batches.batch(step)["example_ids"]
-    ]
-
-
-def test_packed_padding_share_is_what_an_epoch_shows(split):
-    plan = plan_packing(split.lengths, 1000, 100)
-    batches = _train(split, plan, seed=2, pack=True)
-    found = [
-        (batches.batch(step)[f"{name}_segments"] == 0).mean()
-        for step in range(batches.batches_per_epoch())
-        for name in SIDES
-    ]
-    assert batches.padding_share == pytest.approx(np.mean(found))
-
-
-def test_pack_rows_literal():
-    inputs, targets = np.array([3, 3, 2, 9, 1]), np.array([1, 1, 4, 1, 1])
-    rows = pack_rows(inputs, targets, (5, 5, 2))
-    assert rows.tolist() == [0, 1, 0, -1, 1]
+            _train(split, dataclasses.replace(none, packed=packed), seed=0)
 
 
 @pytest.mark.parametrize("limit", [None, 33, 0])
@@ -285,22 +213,3 @@ def test_eval_batches_keep_examples_that_are_too_long(data):
     for row, i in zip(extra["targets"], extra["example_ids"], strict=True):
         expected = columns.row("targets", i) if i >= 0 else []
         np.testing.assert_array_equal(row[row > 0], expected)
-
-
-@pytest.mark.skipif(not MULTI30K.is_dir(), reason=f"no Multi30k in {MULTI30K}")
-def test_padding_on_multi30k():
-    lines = []
-    for language in ("en", "de"):
-        with gzip.open(MULTI30K / f"train.{language}.gz", "rt") as file:
-            lines.append(file.read().split("\n")[:-1])
-    encoder = train_sentencepiece(lines[0] + lines[1], "bpe", 8000, quiet)
-    assert encoder.vocab_size == 8000
-    lengths = {
-        name: np.array([len(append_eos(r)) for r in encoder.encode_batch(side)])
-        for name, side in zip(SIDES, lines, strict=True)
-    }
-    plans = [plan_buckets(lengths, 4096, 256, n) for n in (4, 8, 16)]
-    assert [plan.dropped for plan in plans] == [0, 0, 0]
-    assert plans[0].padding_share < 0.225
-    assert plans[1].padding_share < 0.145
-    assert plans[2].padding_share < 0.105

@@ -3,7 +3,7 @@ import itertools
 import numpy as np
 import pytest
 
-from t2t_lite.data import BucketShape, bucketing, plan_buckets, plan_packing
+from t2t_lite.data import BucketShape, bucketing, plan_buckets
 from t2t_lite.data.bucket_search import Histogram, best_chains
 from t2t_lite.errors import UserError
 
@@ -140,11 +140,6 @@ def test_too_long_and_too_small():
         r" it to 240 or lower max_length",
     ):
         plan_buckets(_lengths(), 100, 60, 8, 4)
-
-
-def test_packing_plan_is_one_long_shape():
-    plan = plan_packing(_lengths(), 1024, 128)
-    assert plan.shapes == (BucketShape(8, 128, 128),)
 
 
 def test_description():

@@ -212,12 +212,16 @@ def test_moving_average_is_evaluated_kept_and_resumed(tmp_path):
     assert any((kept[name] != saved[name]).any() for name in kept)
 
 
-def test_packed_training_runs(tmp_path):
+def test_packed_training_runs_and_says_so(tmp_path, capsys):
     setup = make_setup(
         tmp_path, tiny_hparams(pack=True, batch_size=128), train_steps=2
     )
     assert Training(setup).run().step == 2
     assert setup.batches.batch(0)["inputs_segments"].max() > 1
+    share = f"several examples in a row; {setup.batches.padding_share:.1%} pad"
+    assert share in capsys.readouterr().out
+    lengths = {b["targets"].shape[1] for b in setup.validation_batches}
+    assert max(lengths) < setup.plan.shapes[-1].targets_length
 
 
 def test_another_runs_folder_is_refused(tmp_path):
