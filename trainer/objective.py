@@ -20,6 +20,13 @@ from t2t_lite.trainer.measures import SUMS, num_correct
 Features = dict[str, tf.Tensor]
 
 
+def passes(hparams: HParams, train_steps: int) -> tuple[int, ...]:
+    """Returns how often a row is passed in each phase of a run: 1 or 2."""
+    if not hparams.rdrop_alpha or hparams.rdrop_start_step >= train_steps:
+        return (1,)
+    return (1, 2) if hparams.rdrop_start_step else (2,)
+
+
 def training_sums(
     model: keras.Model,
     hparams: HParams,

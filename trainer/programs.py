@@ -10,7 +10,7 @@ the program around it is not. tests/trainer/test_programs.py counts them.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from t2t_lite.data.bucketing import BucketShape
 
@@ -23,12 +23,14 @@ class Programs:
         batch_shapes: int, shapes of training batches.
         gradients, updates: int, of the whole step; 0 without XLA.
         losses: int, of the loss and its gradient on their own.
+        traces: int, of the training step: two where R-Drop begins later.
     """
 
     batch_shapes: int
     gradients: int
     updates: int
     losses: int
+    traces: int = 1
 
     @property
     def compiled(self) -> int:
@@ -44,7 +46,8 @@ class Programs:
         parts = ", ".join(f"{n} {name}" for name, n in kinds.items() if n)
         plural = "s" * (self.batch_shapes > 1)
         return (
-            f"1 trace for {self.batch_shapes} batch shape{plural}, 1 for "
+            f"{self.traces} trace{'s' * (self.traces > 1)} for "
+            f"{self.batch_shapes} batch shape{plural}, 1 for "
             f"validation; {self.compiled} XLA compilations: {parts}"
         )
 
@@ -55,7 +58,7 @@ def plan_programs(
     parts: int,
     *,
     xla: bool,
-    rdrop: bool,
+    passes: Sequence[int] = (1,),
 ) -> Programs:
     """Returns what a run compiles on each device, validation included.
 
@@ -65,15 +68,17 @@ def plan_programs(
             validation batch.
         parts: int, equal parts of rows that a batch is cut into.
         xla: bool, whether gradients and update are compiled.
-        rdrop: bool, whether each row is passed twice.
+        passes: how often the model sees a row, in each phase of the run: 1,
+            or 2 with R-Drop.
     """
     rows = [(-(-s.rows // parts), s) for s in shapes]
     step = {(n, s.inputs_length, s.targets_length) for n, s in rows}
     validation = set(validation_sizes)
     if xla:
-        return Programs(len(rows), len(step), 1, len(validation))
+        gradients = len(step) * len(passes)
+        return Programs(len(rows), gradients, 1, len(validation), len(passes))
     # Each number of tokens is compiled once, whichever batch has it.
-    tokens = {n * s.targets_length * (2 if rdrop else 1) for n, s in rows}
-    backward = 3 if rdrop else 1
-    losses = len(tokens | validation) + backward * len(tokens)
-    return Programs(len(rows), 0, 0, losses)
+    tokens = {n * s.targets_length for n, s in rows}
+    forward = validation.union({n * k for n in tokens for k in passes})
+    backward = sum(3 if k > 1 else 1 for k in passes) * len(tokens)
+    return Programs(len(rows), 0, 0, len(forward) + backward, len(passes))

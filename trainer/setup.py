@@ -24,6 +24,7 @@ from t2t_lite.models.resolve import build
 from t2t_lite.trainer import evaluation, strategies
 from t2t_lite.trainer.inference import Predictor, assign_weights
 from t2t_lite.trainer.lanes import set_threads, share_out
+from t2t_lite.trainer.objective import passes
 from t2t_lite.trainer.options import TrainingOptions
 from t2t_lite.trainer.programs import plan_programs
 from t2t_lite.trainer.reporting import Reporter
@@ -211,7 +212,7 @@ class Setup:
             [b["targets"].size for b in self.validation_batches],
             self.num_parts,
             xla=self.xla.value == "on",
-            rdrop=hparams.rdrop_alpha > 0,
+            passes=passes(hparams, self.options.train_steps),
         )
         self.report.table(
             [

@@ -294,13 +294,13 @@ class TrainStep:
             def specification(values):
                 return [tf.TensorSpec(v.shape, v.dtype) for v in values]
 
-            def gradients(parameters, others, features, seed, scale):
+            def gradients_of(parameters, others, features, seed, scale):
                 return self.pure_gradients(
                     parameters, others, features, seed, scale, alpha
                 )
 
             self._traced[names, alpha] = tf.function(
-                gradients,
+                gradients_of,
                 input_signature=[
                     specification(parameters),
                     specification(others),

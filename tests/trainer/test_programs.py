@@ -75,31 +75,35 @@ def _run(folder, hparams, options):
         ({}, {"xla": "on"}),
         ({"pack": True, "max_shapes": 2}, {"xla": "on"}),
         ({"rdrop_alpha": 1.0}, {"xla": "off", "lanes": "2"}),
+        ({"rdrop_alpha": 1.0, "rdrop_start_step": 40}, {"xla": "on"}),
+        ({"rdrop_alpha": 1.0, "rdrop_start_step": 40}, {"xla": "off"}),
     ],
 )
 def test_a_run_compiles_what_it_said(tmp_path, hparams, options):
     found, lines, compiled = _run(tmp_path, hparams, options)
     gradients, updates, losses = found["planned"]
     assert found["shapes"] > 1 or "pack" in hparams
-    assert compiled.pop("pure_gradients", 0) == gradients
+    assert compiled.pop("gradients_of", 0) == gradients
     assert compiled.pop("pure_update", 0) == updates
     assert compiled.total() == losses, compiled
-    assert found["traces"] == found["validation"] == 1
-    assert found["shells"] <= 2
+    phases = 2 if "rdrop_start_step" in hparams else 1
+    assert found["traces"] == phases
+    assert found["validation"] == 1
+    assert found["shells"] <= 2 * phases
     (line,) = [line for line in lines if line.startswith("  programs ")]
     assert f"{gradients + updates + losses} XLA compilations" in line
 
 
 def test_planned_programs_literal():
-    found = plan_programs(SHAPES, [126, 128, 128], 1, xla=True, rdrop=False)
+    found = plan_programs(SHAPES, [126, 128, 128], 1, xla=True)
     assert (found.gradients, found.updates, found.losses) == (3, 1, 2)
     assert str(found) == (
         "1 trace for 3 batch shapes, 1 for validation; 6 XLA compilations: "
         "3 gradients, 1 update, 2 loss alone"
     )
     # 66 = 11 x 6 = 6 x 11 target positions in a lane, and 64 = 8 x 8
-    found = plan_programs(SHAPES, [66, 126], 2, xla=False, rdrop=False)
+    found = plan_programs(SHAPES, [66, 126], 2, xla=False)
     assert (found.gradients, found.updates, found.losses) == (0, 0, 3 + 2)
-    found = plan_programs(SHAPES, [66, 126], 2, xla=False, rdrop=True)
+    found = plan_programs(SHAPES, [66, 126], 2, xla=False, passes=(2,))
     assert found.losses == 4 + 3 * 2
     assert str(found).endswith("10 XLA compilations: 10 loss alone")
