@@ -82,8 +82,7 @@ def read_system(path: str) -> System:
     results = _read_results(path)
     if missing := run_texts.missing(path):
         raise UserError(
-            f"{path}: {', '.join(missing)} is missing; {_AGAIN}, which makes "
-            "it anew"
+            f"{path} lacks {' and '.join(missing)}; {_AGAIN}, which tests anew"
         )
     texts = run_texts.RunTexts.read(path)
     names = ("problem", "model", "seed", "step", "weights", "data_hash")

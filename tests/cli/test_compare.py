@@ -138,7 +138,7 @@ def test_few_differences_are_not_significant(ask, tmp_path):
         (
             lambda p: (p / "b" / "test.references.txt").unlink(),
             ["b"],
-            "b: test.references.txt is missing; run its t2t_lite_trainer",
+            "b lacks test.references.txt; run its t2t_lite_trainer",
         ),
         (
             lambda p: _file(p / "b" / "test.outputs.txt", WORSE),
