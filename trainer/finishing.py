@@ -12,6 +12,8 @@ from t2t_lite.data import storage, untrusted
 from t2t_lite.trainer import checkpoints, evaluation, exporting, inference
 from t2t_lite.trainer.plotting import plot_curves
 from t2t_lite.trainer.provenance import provenance
+from t2t_lite.trainer.run_texts import RunTexts, missing
+from t2t_lite.trainer.score_intervals import intervals
 from t2t_lite.trainer.setup import Setup
 
 _MOVING_AVERAGE = "moving average"
@@ -52,6 +54,7 @@ def finish(setup: Setup, step: int) -> dict[str, Any]:
         "data_hash": setup.data.data_hash,
         "seed": setup.options.seed,
         "step": step,
+        "parameters": sum(int(np.prod(p.shape)) for p in setup.step.parameters),
         "weights": name,
         "validation": scores,
     }
@@ -87,6 +90,9 @@ def finished_results(setup: Setup, step: int) -> dict[str, Any] | None:
         results = untrusted.read_json(path, finite=False)
         if results["step"] != step:
             return None
+        if "test" in results and (names := missing(setup.run.path)):
+            setup.report.line(f"{', '.join(names)}: missing, made again")
+            return None
         checkpoints.read(os.path.join(setup.run.checkpoints, "final"))
         return results
     except checkpoints.DamagedCheckpointError as error:
@@ -100,9 +106,8 @@ def finished_results(setup: Setup, step: int) -> dict[str, Any] | None:
 def show_finished(setup: Setup, results: dict[str, Any]) -> None:
     """Prints the results of a run that is over."""
     for split in ("validation", "test"):
-        for key, value in results.get(split, {}).items():
-            if isinstance(value, float):
-                setup.report.line(f"{split} {key} {value:.2f}")
+        for line in _score_lines(split, results.get(split, {})):
+            setup.report.line(line)
     _say_how_to_go_on(setup, results)
 
 
@@ -160,22 +165,37 @@ def _test(setup: Setup, predictor, step: int) -> dict[str, Any]:
         setup.data.split("test"),
         workers=setup.workers,
     )
-    setup.report.line()
-    for key, value in decoded.scores.items():
-        if isinstance(value, float):
-            signature = decoded.scores.get(f"{key}_signature", "")
-            setup.report.line(
-                f"test {key} {value:.2f}"
-                + (f"  {signature}" if signature else "")
-            )
-    setup.report.forget(step, "test")  # by a run killed after this line
-    setup.report.record(step, "test", decoded.scores)
+    scores = decoded.scores
     if setup.chief:
-        storage.write_text(
-            setup.run.file("test.outputs.txt"),
-            "".join(f"{text}\n" for text in decoded.predictions),
+        scores = scores | intervals(
+            scores, decoded.predictions, decoded.references
         )
-    return decoded.scores
+    setup.report.line()
+    for line in _score_lines("test", scores):
+        setup.report.line(line)
+    setup.report.forget(step, "test")  # by a run killed after this line
+    setup.report.record(step, "test", scores)
+    if setup.chief:
+        RunTexts(
+            decoded.predictions, decoded.references, decoded.sources
+        ).write(setup.run.path)
+    return scores
+
+
+def _score_lines(split: str, scores: dict[str, Any]) -> list[str]:
+    """Returns a line for each metric: value, interval and signature."""
+    lines = []
+    for name, value in scores.items():
+        if not isinstance(value, float):
+            continue
+        line = f"{split} {name} {value:.2f}"
+        if f"{name}_ci" in scores:
+            low, high = scores[f"{name}_ci"]
+            line += f"  95 % interval {low:.2f} to {high:.2f}"
+        if signature := scores.get(f"{name}_signature"):
+            line += f"  {signature}"
+        lines.append(line)
+    return lines
 
 
 def _show_samples(setup: Setup, predictor) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from t2t_lite.data import untrusted
 
+FILE = "hparams.json"
 _MAX_VOCAB_SIZE = 2**31 - 1
 _TYPES = {
     "problem": str,

@@ -8,6 +8,8 @@
   tensorboard/    the same for TensorBoard
   export/<n>/     SavedModels by version
   train.log       what the trainer printed
+  results.json    at the end: scores, and how they were made
+  test.*.txt      at the end: see t2t_lite.trainer.run_texts
   lock            while a trainer runs: which one
 """
 
@@ -27,7 +29,7 @@ from t2t_lite.hparams import HParams, from_dict
 from t2t_lite.trainer import checkpoints, run_fields
 
 FORMAT = 1
-_FILE = "hparams.json"
+_FILE = run_fields.FILE
 _LOCK = "lock"
 _COMPARED = ("problem", "model", "hparams", "seed", "data_hash")
 

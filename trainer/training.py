@@ -238,6 +238,7 @@ class Training:
                 "learning_rate": self._rate,
                 "gradient_norm": window.gradient_norm,
                 "left_out": window.left_out,
+                "tokens": window.sums["tokens"],
                 "tokens_per_second": window.tokens_per_second,
             },
         )

@@ -106,11 +106,11 @@ class ResultWriter:
                 self._file.flush()
 
     def _text(self, line, outputs, scores, notes) -> str:
-        return _one_line(outputs[0] if outputs else "") + "\n"
+        return one_line(outputs[0] if outputs else "") + "\n"
 
     def _nbest(self, line, outputs, scores, notes) -> str:
         return "".join(
-            f"{line.number} ||| {_one_line(text)} ||| {score:.6f}\n"
+            f"{line.number} ||| {one_line(text)} ||| {score:.6f}\n"
             for text, score in zip(outputs, scores, strict=True)
         )
 
@@ -126,7 +126,8 @@ class ResultWriter:
         return text.translate(_TO_ESCAPES) + "\n"
 
 
-def _one_line(text: str) -> str:
+def one_line(text: str) -> str:
+    """Returns `text` with a space for whatever may end a line in it."""
     return text.translate(_TO_SPACES)
 
 

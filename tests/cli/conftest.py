@@ -24,6 +24,7 @@ def run_command(monkeypatch, capsys):
                 values,
                 module.DESCRIPTION,
                 module.EXAMPLES,
+                arguments=getattr(module, "ARGUMENTS", ()),
             )
         printed = capsys.readouterr()
         return stop.value.code, printed.out, printed.err

@@ -82,6 +82,7 @@ def run(
     examples: Sequence[str] = (),
     tensorflow: bool = True,
     takes_command: bool = False,
+    arguments: Sequence[str] = (),
 ) -> None:
     """Parses `sys.argv`, calls `main(flag_values)`, and exits.
 
@@ -97,6 +98,9 @@ def run(
         tensorflow: bool, import TensorFlow before `main`, without its noise.
         takes_command: bool, another command may stand behind `--`: its words
             are the second argument of `main`, a list.
+        arguments: names of what is given without a flag, such as "FILE";
+            all of them have to be, anywhere among the flags. The words are
+            the next argument of `main`, a list.
     Raises:
         SystemExit: always, with the status that the module's text describes.
     """
@@ -113,10 +117,12 @@ def run(
             if takes_command and "--" in own:
                 split = own.index("--")
                 own, behind = own[:split], own[split + 1 :]
-            _parse(flag_values, own)
+            given: list[object] = [flag_values]
+            given += [behind] if takes_command else []
+            words = _parse(flag_values, own, arguments)
+            given += [words] if arguments else []
             if tensorflow:
                 import_tensorflow()
-            given = (flag_values, behind) if takes_command else (flag_values,)
             status = main(*given) or 0
         with _naming_output():
             sys.stdout.flush()
@@ -173,13 +179,17 @@ def _fail(program: str, message: str, status: int) -> None:
     sys.exit(status)
 
 
-def _parse(values: flags.FlagValues, argv: Sequence[str]) -> None:
-    """Parses `argv` into `values`.
+def _parse(
+    values: flags.FlagValues, argv: Sequence[str], names: Sequence[str]
+) -> list[str]:
+    """Parses `argv` into `values`; returns the words that are no flags.
 
     Raises:
-        UserError: an unknown flag, a wrong or missing value, or an argument
-            that is no flag.
+        UserError: an unknown flag, a wrong or missing value, or not one word
+            for each of `names`.
     """
+    if names:
+        values.set_gnu_getopt(True)  # they may stand before flags
     try:
         rest = values(argv)[1:]
     except flags.UnrecognizedFlagError as error:
@@ -191,11 +201,18 @@ def _parse(values: flags.FlagValues, argv: Sequence[str]) -> None:
     # absl raises a bare ValueError for --noflag=value.
     except (flags.Error, ValueError) as error:
         raise UserError(_value_message(values, str(error))) from error
-    if rest:
+    if len(rest) < len(names):
         raise UserError(
-            f"unexpected argument {rest[0]!r}: values belong to flags, as in "
-            "--flag=value, in quotes if they hold spaces; --help lists all"
+            f"{names[len(rest)]} is missing: give {' '.join(names)}; --help "
+            "has examples"
         )
+    if len(rest) > len(names):
+        raise UserError(
+            f"unexpected argument {rest[len(names)]!r}: values belong to "
+            "flags, as in --flag=value, in quotes if they hold spaces; --help "
+            "lists all"
+        )
+    return rest
 
 
 def _value_message(values: flags.FlagValues, message: str) -> str:
