@@ -1,13 +1,15 @@
 """Who trains in `train_speed.py`: ours, and the same model of each peer.
 
-A contender is a function of a Shape that returns (train, parameters):
-`train(count)` makes that many whole updates from NumPy ids, with dropout and
-label smoothing of 0.1 and Adam, and waits until they are done.
+A contender is a function of a Shape that returns (train, facts): `train(count)`
+makes that many whole updates from NumPy ids, with dropout and label smoothing
+of 0.1 and Adam, and waits until they are done; the facts are its "parameters"
+and, of ours, the "lanes" that a batch is cut into.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import os
 from collections.abc import Callable
 
@@ -63,17 +65,39 @@ SHAPES = {
 }
 
 
-def ours(shape: Shape, precision: str, xla: bool):
-    """t2t_lite's model and train step."""
+def ours(shape: Shape, precision: str, xla: bool, lanes: str = "auto"):
+    """t2t_lite's model and train step, as t2t_lite_trainer makes them."""
+    step, num_lanes = our_step(shape, precision, xla, lanes)
+    source, target = (ids.astype(np.int32) for ids in shape.batch())
+    counter = iter(range(1, 1 << 30))
+
+    def train(count):
+        for _ in range(count):
+            batch = {"inputs": source, "targets": target}
+            float(step.update([batch], next(counter), ADAM["lr"])["loss"])
+
+    return train, {"parameters": _size(step), "lanes": num_lanes}
+
+
+def our_step(shape: Shape, precision: str, xla: bool, lanes: str = "auto"):
+    """Returns (t2t_lite's train step for a model, the lanes it takes).
+
+    To be called before TensorFlow computes anything, for threads are set.
+    """
     import tensorflow as tf
 
     from t2t_lite.models.resolve import build
     from t2t_lite.models.transformer import TransformerHParams
+    from t2t_lite.trainer import strategies
+    from t2t_lite.trainer.lanes import set_threads
     from t2t_lite.trainer.memory import keep_freed_memory
     from t2t_lite.trainer.step import TrainStep
-    from t2t_lite.trainer.strategies import policy_name
 
     keep_freed_memory()
+    choice = strategies.choose_lanes(lanes, "auto", "on" if xla else "off")
+    num_lanes = int(choice.value)
+    if not set_threads(num_lanes, strategies.num_cores()):
+        raise RuntimeError("TensorFlow has computed something before")
     hparams = TransformerHParams(
         hidden_size=shape.hidden_size,
         filter_size=shape.filter_size,
@@ -83,21 +107,15 @@ def ours(shape: Shape, precision: str, xla: bool):
         attention_dropout=DROPOUT,
         relu_dropout=DROPOUT,
     )
-    model = build(
-        "transformer", hparams, shape.vocab_size, policy_name(precision)
-    )
-    trainer = TrainStep(
-        model, hparams, tf.distribute.get_strategy(), xla=xla, seed=1
-    )
-    source, target = (ids.astype(np.int32) for ids in shape.batch())
-    counter = iter(range(1, 1 << 30))
+    policy = strategies.policy_name(precision)
+    model = build("transformer", hparams, shape.vocab_size, policy)
+    strategy = tf.distribute.get_strategy()
+    step = TrainStep(model, hparams, strategy, xla=xla, seed=1, lanes=num_lanes)
+    return step, num_lanes
 
-    def train(count):
-        for _ in range(count):
-            batch = {"inputs": source, "targets": target}
-            float(trainer.update([batch], next(counter), ADAM["lr"])["loss"])
 
-    return train, sum(int(np.prod(p.shape)) for p in trainer.parameters)
+def _size(step) -> int:
+    return sum(int(np.prod(p.shape)) for p in step.parameters)
 
 
 def keras_hub(shape: Shape, precision: str, xla: bool):
@@ -140,7 +158,7 @@ def keras_hub(shape: Shape, precision: str, xla: bool):
     def train(count):
         model.fit(data, steps_per_epoch=count, verbose=0)
 
-    return train, model.count_params()
+    return train, {"parameters": model.count_params()}
 
 
 def _smoothed_loss(vocab_size: int):
@@ -184,7 +202,8 @@ def _torch_step(shape: Shape, model, loss_of, precision: str):
         for _ in range(count):
             step()
 
-    return train, sum(p.numel() for p in model.parameters())
+    size = sum(p.numel() for p in model.parameters())
+    return train, {"parameters": size}
 
 
 def hugging_face(shape: Shape, precision: str, xla: bool):
@@ -290,6 +309,11 @@ def joeynmt(shape: Shape, precision: str, xla: bool):
 CONTENDERS: dict[str, tuple[Callable, str, bool]] = {
     "t2t_lite float32": (ours, "float32", False),
     "t2t_lite bfloat16": (ours, "bfloat16", False),
+    "t2t_lite float32 lanes=1": (
+        functools.partial(ours, lanes="1"),
+        "float32",
+        False,
+    ),
     "t2t_lite float32 XLA": (ours, "float32", True),
     "Hugging Face float32": (hugging_face, "float32", False),
     "Hugging Face bfloat16": (hugging_face, "bfloat16", False),

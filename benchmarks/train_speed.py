@@ -24,6 +24,7 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
+import measuring
 from contenders import CONTENDERS, SHAPES
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -34,11 +35,11 @@ def serve(name: str, shape: str) -> None:
     """Builds a contender and runs as many steps as each input line says."""
     build, precision, xla = CONTENDERS[name]
     with contextlib.redirect_stdout(sys.stderr):
-        train, parameters = build(SHAPES[shape], precision, xla)
+        train, facts = build(SHAPES[shape], precision, xla)
         begin = time.perf_counter()
         train(1)
-        first = time.perf_counter() - begin
-    print(json.dumps({"parameters": parameters, "first": first}), flush=True)
+        facts["first"] = time.perf_counter() - begin
+    print(json.dumps(facts), flush=True)
     for line in sys.stdin:
         begin = time.perf_counter()
         train(int(line))
@@ -68,7 +69,6 @@ class Contender:
 
     def __init__(self, name: str, shape: str):
         self.name = name
-        self.seconds: list[float] = []
         self._process = subprocess.Popen(
             [sys.executable, __file__, f"--serve={name}", f"--shape={shape}"],
             stdin=subprocess.PIPE,
@@ -106,42 +106,44 @@ def _machine() -> str:
     return f"{os.cpu_count()} cores of {name.strip()} ({units})"
 
 
-def _rows(contenders: list[Contender], shape, steps: int, rates) -> list[dict]:
-    tokens = shape.rows * shape.length * steps
-    rows = []
-    for contender in contenders:
-        speeds = sorted(tokens / s for s in contender.seconds)
-        precision = CONTENDERS[contender.name][1]
-        median = statistics.median(speeds)
-        used = shape.matmul_flops / rates[precision]  # seconds a step
-        used *= median / (shape.rows * shape.length)
-        rows.append(
-            {
-                "contender": contender.name,
-                "tokens_per_second": round(median),
-                "least": round(speeds[0]),
-                "most": round(speeds[-1]),
-                "utilisation": round(used, 3),
-                "first_step_seconds": round(contender.facts["first"], 1),
-                "parameters": contender.facts["parameters"],
-            }
-        )
-    return rows
+def _row(contender: Contender, seconds, shape, rates) -> dict:
+    """Returns a contender's figures from the seconds of one step."""
+    tokens = shape.rows * shape.length
+    speeds = measuring.spread(tokens, seconds)
+    precision = CONTENDERS[contender.name][1]
+    limit = shape.matmul_flops / rates[precision]  # seconds a step
+    facts = contender.facts
+    return {
+        "contender": contender.name,
+        "tokens_per_second": round(speeds["median"]),
+        "least": round(speeds["least"]),
+        "most": round(speeds["most"]),
+        "utilisation": round(limit * speeds["median"] / tokens, 3),
+        "first_step_seconds": round(facts["first"], 1),
+        "parameters": facts["parameters"],
+        "lanes": facts.get("lanes"),
+    }
 
 
 def _print_table(rows: list[dict]) -> None:
     best = rows[0]["tokens_per_second"]
-    print(
-        f"{'':<26}{'tokens/s':>9}{'least':>8}{'most':>8}{'ours / it':>11}"
-        f"{'of the limit':>14}{'first step':>12}"
+    head = ("", "tokens/s", "least", "most", "ours / it", "of the limit")
+    measuring.print_table(
+        (*head, "first step", "lanes"),
+        [
+            (
+                row["contender"],
+                f"{row['tokens_per_second']:,}",
+                f"{row['least']:,}",
+                f"{row['most']:,}",
+                f"{best / row['tokens_per_second']:.2f}",
+                f"{row['utilisation']:.1%}",
+                f"{row['first_step_seconds']:.1f} s",
+                str(row["lanes"] or ""),
+            )
+            for row in rows
+        ],
     )
-    for row in rows:
-        print(
-            f"{row['contender']:<26}{row['tokens_per_second']:>9,}"
-            f"{row['least']:>8,}{row['most']:>8,}"
-            f"{best / row['tokens_per_second']:>11.2f}"
-            f"{row['utilisation']:>14.1%}{row['first_step_seconds']:>10.1f} s"
-        )
 
 
 def compare(args) -> None:
@@ -164,18 +166,14 @@ def compare(args) -> None:
         else:
             contenders.append(contender)
             print(f"  ready {name}", flush=True)
-    for window in range(args.windows + 1):
-        for contender in contenders:
-            seconds = contender.run(steps)
-            if window:  # the first warms up
-                contender.seconds.append(seconds)
+    seconds = measuring.windows_in_turn(
+        {c: lambda c=c: c.run(steps) / steps for c in contenders}, args.windows
+    )
     for contender in contenders:
         contender.end()
-    rows = _rows(contenders, shape, steps, rates)
-    rows.sort(key=lambda row: not row["contender"].startswith("t2t_lite"))
-    ours = [r for r in rows if r["contender"].startswith("t2t_lite")]
-    ours.sort(key=lambda row: -row["tokens_per_second"])
-    rows[: len(ours)] = ours
+    rows = [_row(c, seconds[c], shape, rates) for c in contenders]
+    # Ours first, the fastest of them at the head.
+    rows.sort(key=_rank)
     _print_table(rows)
     if args.report:
         report = {
@@ -186,8 +184,12 @@ def compare(args) -> None:
             "steps_per_window": steps,
             "rows": rows,
         }
-        text = json.dumps(report, indent=1)
-        pathlib.Path(args.report).write_text(text + "\n")
+        measuring.write_report(args.report, report)
+
+
+def _rank(row: dict) -> tuple[bool, int]:
+    ours = row["contender"].startswith("t2t_lite")
+    return not ours, -row["tokens_per_second"] if ours else 0
 
 
 def main() -> None:

@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -108,36 +110,92 @@ def test_loss_scale_halves_and_skips_on_overflow():
         np.testing.assert_array_equal(before, after.numpy())
 
 
-def test_step_lowers_for_gpu_without_one():
-    """The pure functions become one XLA module each for the GPU platform."""
-    hparams = tiny_hparams(layer_prepostprocess_dropout=0.1)
-    model = tiny_model(hparams)
-    step = TrainStep(
-        model, hparams, tf.distribute.get_strategy(), xla=True, seed=1
-    )
-    batch = {k: tf.constant(v) for k, v in random_batch(4, 6).items()}
-    parameters = [tf.constant(p) for p in step.parameters]
-    slots = {k: tf.constant(v) for k, v in step.slots.items()}
-    others = [tf.constant(v.value) for v in model.non_trainable_variables]
-    text = tf.function(
-        step.pure_gradients, jit_compile=True
-    ).experimental_get_compiler_ir(
-        parameters, others, batch, tf.constant([1, 2]), tf.constant(1.0)
+# What an XLA module has where it waits for the host or calls it.
+HOST = re.compile(
+    r"infeed|outfeed|send|recv|callback|HostCompute|S\(5\)", re.IGNORECASE
+)
+
+
+def _packed(batch):
+    """Two rows in one, and nothing else changed."""
+    rows, length = batch["inputs"].shape
+    result = {}
+    for name, ids in batch.items():
+        segments = np.tile(np.repeat([1, 2], length), (rows // 2, 1))
+        result[name] = ids.reshape(rows // 2, 2 * length)
+        result[f"{name}_segments"] = segments * (result[name] != 0)
+        result[f"{name}_positions"] = np.tile(np.arange(length), (rows // 2, 2))
+    return {k: v.astype(np.int32) for k, v in result.items()}
+
+
+def test_packed_rows_give_the_same_update():
+    batch = random_batch(8, 7)
+    alone, sums, _ = _train([batch])
+    packed, packed_sums, _ = _train([_packed(batch)])
+    _assert_same(alone, packed, rtol=1e-4, atol=1e-5)
+    for name in ("loss", "nll", "tokens", "correct", "gradient_norm"):
+        assert packed_sums[name] == pytest.approx(sums[name], rel=1e-4)
+
+
+def _module(function, *arguments):
+    """Returns the HLO of a function, compiled for a GPU."""
+    text = tf.function(function, jit_compile=True).experimental_get_compiler_ir(
+        *arguments
     )(stage="hlo", platform_name="GPU")
     assert text.startswith("HloModule")
-    for word in ("infeed", "outfeed", "send-to-host"):
-        assert word not in text
-    gradients = [tf.zeros_like(p) for p in parameters]
-    text = tf.function(
-        step.pure_update, jit_compile=True
-    ).experimental_get_compiler_ir(
+    assert text.count("ENTRY ") == 1
+    return text
+
+
+@pytest.mark.parametrize(
+    ("precision", "changes", "pack"),
+    [
+        ("float32", {}, False),
+        ("bfloat16", {"rdrop_alpha": 5.0}, False),
+        ("bfloat16", {"ema_decay": 0.9, "optimizer": "adafactor"}, True),
+        ("float16", {"clip_grad_norm": 1.0}, False),
+    ],
+)
+def test_step_lowers_for_gpu_without_one(precision, changes, pack):
+    """The pure functions become one XLA module each for the GPU platform."""
+    hparams = tiny_hparams(layer_prepostprocess_dropout=0.1, **changes)
+    model = tiny_model(hparams, dtype=strategies.policy_name(precision))
+    step = TrainStep(
+        model,
+        hparams,
+        tf.distribute.get_strategy(),
+        xla=True,
+        seed=1,
+        loss_scaling=precision == "float16",
+    )
+    batch = random_batch(4, 6)
+    batch = {
+        k: tf.constant(v)
+        for k, v in (_packed(batch) if pack else batch).items()
+    }
+    parameters = [tf.constant(p) for p in step.parameters]
+    gradients = _module(
+        step.pure_gradients,
         parameters,
-        slots,
-        gradients,
+        [tf.constant(v.value) for v in model.non_trainable_variables],
+        batch,
+        tf.constant([1, 2]),
+        tf.constant(1.0),
+    )
+    update = _module(
+        step.pure_update,
+        parameters,
+        {k: tf.constant(v) for k, v in step.slots.items()},
+        [tf.zeros_like(p) for p in parameters],
         {"loss": tf.constant(9.0), "tokens": tf.constant(9.0)},
         tf.constant([1.0, 0.1]),
-    )(stage="hlo", platform_name="GPU")
-    assert text.startswith("HloModule")
+    )
+    for text in (gradients, update):
+        assert not HOST.search(text), HOST.search(text)
+    short = {"float32": "f32", "bfloat16": "bf16", "float16": "f16"}
+    products = re.findall(r"= (\w+)\[[^=]*? dot\(", gradients)
+    assert products
+    assert set(products) == {short[precision]}
 
 
 def test_moving_average_follows_the_weights():

@@ -1,0 +1,78 @@
+"""What the measurements share: windows in turn, their spread, and reports."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import pathlib
+import statistics
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+RESULTS = pathlib.Path(__file__).parents[1] / "docs/results/speed"
+
+
+def windows_in_turn(
+    runs: Mapping[Any, Callable[[], float]], windows: int
+) -> dict[Any, list[float]]:
+    """Returns the seconds of each window of every run, A B C A B C ...
+
+    What else the machine does meets all runs alike. One window of each warms
+    up and does not count.
+
+    Args:
+        runs: name to a function that works once and returns its seconds.
+        windows: int, of each.
+    """
+    found: dict[Any, list[float]] = {name: [] for name in runs}
+    for window in range(windows + 1):
+        for name, run in runs.items():
+            seconds = run()
+            if window:
+                found[name].append(seconds)
+    return found
+
+
+def spread(amount: float, seconds: Sequence[float]) -> dict[str, float]:
+    """Returns median, least and most of `amount` a second over windows."""
+    rates = sorted(amount / s for s in seconds)
+    return {
+        "median": statistics.median(rates),
+        "least": rates[0],
+        "most": rates[-1],
+    }
+
+
+def text_of(rates: Mapping[str, float]) -> str:
+    """Returns "median (least to most)" of what `spread` gives."""
+    median, least, most = (
+        f"{rates[name]:,.0f}" for name in ("median", "least", "most")
+    )
+    return f"{median} ({least} to {most})"
+
+
+def write_report(path: str | pathlib.Path, content: dict[str, Any]) -> None:
+    """Writes figures as JSON, with command, commit, machine and time."""
+    from t2t_lite.trainer.provenance import provenance
+
+    now = datetime.datetime.now(datetime.UTC)
+    made_by = {**provenance(), "date": now.isoformat(timespec="seconds")}
+    text = json.dumps({**content, "made_by": made_by}, indent=1)
+    path = pathlib.Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text + "\n")
+    print(f"written {path}")
+
+
+def print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Prints rows of texts in columns, the first to the left."""
+    widths = [
+        max(len(row[i]) for row in (head, *rows)) for i in range(len(head))
+    ]
+    for row in (head, *rows):
+        cells = [row[0].ljust(widths[0])]
+        cells += [
+            cell.rjust(width)
+            for cell, width in zip(row[1:], widths[1:], strict=True)
+        ]
+        print("  ".join(cells))
