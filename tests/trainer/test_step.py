@@ -175,7 +175,7 @@ def test_step_lowers_for_gpu_without_one(precision, changes, pack):
     }
     parameters = [tf.constant(p) for p in step.parameters]
     gradients = _module(
-        step.pure_gradients,
+        lambda *arguments: step.pure_gradients(*arguments),
         parameters,
         [tf.constant(v.value) for v in model.non_trainable_variables],
         batch,
