@@ -1,0 +1,144 @@
+"""The arithmetic of the scripts, without measuring anything."""
+
+import itertools
+import json
+import subprocess
+
+import numpy as np
+import pytest
+
+
+def test_windows_are_taken_in_turn_and_the_first_warms_up():
+    import measuring
+
+    calls = []
+
+    def run(name):
+        calls.append(name)
+        return len(calls)
+
+    found = measuring.windows_in_turn(
+        {name: lambda name=name: run(name) for name in "ab"}, 2
+    )
+    assert calls == list("ababab")
+    assert found == {"a": [3, 5], "b": [4, 6]}
+
+
+def test_spread_is_of_rates():
+    import measuring
+
+    rates = measuring.spread(12, [4.0, 2.0, 3.0])
+    assert rates == {"median": 4.0, "least": 3.0, "most": 6.0}
+    assert measuring.text_of(rates) == "4 (3 to 6)"
+
+
+def test_report_says_where_it_comes_from(tmp_path):
+    import measuring
+
+    path = tmp_path / "new" / "report.json"
+    measuring.write_report(path, {"rows": [1]})
+    report = json.loads(path.read_text())
+    assert report["rows"] == [1]
+    assert {"command", "commit", "machine", "date"} <= set(report["made_by"])
+
+
+def test_fit_finds_the_power():
+    import scaling
+
+    rows = [
+        {"batch": x, "target_tokens_per_second": {"median": 7 * x**0.5}}
+        for x in (1, 10, 100)
+    ]
+    found = scaling.fit("batch", rows)
+    assert found["exponent"] == 0.5
+    assert found["largest_miss"] == pytest.approx(1)
+    assert scaling.fit("batch", rows[:1])["exponent"] is None
+
+
+def test_points_that_do_not_fit_are_left_out_and_said(monkeypatch, capsys):
+    import scaling
+
+    monkeypatch.setattr(scaling, "free_bytes", lambda: 24e9)
+    points = [("tiny", 8, 32), ("big", 256, 32), ("big", 4096, 32)]
+    assert scaling.fitting(points, 8192) == points[:2]
+    assert "left out big 4096 x 32: it needs about" in capsys.readouterr().out
+    big = scaling.needed_bytes(scaling.shape_of("big", 256, 32, 8192))
+    assert big < 0.8 * 24e9
+
+
+def test_every_point_of_a_sweep_has_the_same_other_sizes():
+    import scaling
+
+    for quick in (False, True):
+        for sweep in scaling.sweeps(quick):
+            models = {point[0] for point in sweep.points}
+            lengths = {point[2] for point in sweep.points}
+            batches = {point[1] * point[2] for point in sweep.points}
+            sizes = {"model": models, "length": lengths, "batch": batches}
+            assert len(sizes.pop(sweep.varied)) == len(sweep.points)
+            assert all(len(values) == 1 for values in sizes.values())
+
+
+def test_scaling_draws_what_it_measured(tmp_path):
+    import scaling
+
+    rates = {"median": 2.0, "least": 1.0, "most": 3.0}
+    rows = [
+        {"model": "tiny", "batch": x, "target_tokens_per_second": rates}
+        for x in (1, 2)
+    ]
+    sweep = {"varied": "batch", "rows": rows, "exponent": 0.0}
+    path = tmp_path / "scaling.png"
+    scaling.plot([sweep], str(path))
+    assert path.read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("shapes", [1, 2, 3])
+def test_no_choice_of_shapes_leaves_less_than_the_bound(shapes):
+    import padding
+
+    rng = np.random.default_rng(0)
+    sides = {name: rng.integers(1, 6, 60) for name in ("inputs", "targets")}
+    first, second = sides["inputs"], sides["targets"]
+    grid = list(itertools.product(range(1, 6), repeat=2))
+    least = np.inf
+    for others in itertools.combinations(grid[:-1], shapes - 1):
+        sizes = [
+            np.where((first <= i) & (second <= j), i + j, np.inf)
+            for i, j in (*others, grid[-1])
+        ]
+        least = min(least, np.min(sizes, axis=0).sum())
+    true = 1 - (first + second).sum() / least
+    bound = padding.least_padding(sides, shapes)
+    assert true - 0.02 < bound <= true + 1e-9
+
+
+def test_ours_are_compared_as_the_trainer_trains():
+    """Each precision with the lanes that auto takes, and one with one."""
+    import contenders
+
+    rows = [name for name in contenders.CONTENDERS if "t2t_lite" in name]
+    assert "t2t_lite float32" in rows
+    assert "t2t_lite float32 lanes=1" in rows
+    build, _, _ = contenders.CONTENDERS["t2t_lite float32"]
+    assert build.__defaults__ == ("auto",)
+
+
+def test_lanes_cannot_be_set_once_tensorflow_has_computed():
+    """Else a contender would train with other threads than it says."""
+    import sys
+
+    import measuring
+
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[1])\n"
+        "import tensorflow as tf, contenders\n"
+        "tf.zeros(1) + 1\n"
+        "contenders.our_step(contenders.SHAPES['tiny'], 'float32', False, '3')"
+    )
+    folder = str(measuring.RESULTS.parents[2] / "benchmarks")
+    finished = subprocess.run(
+        [sys.executable, "-c", code, folder], capture_output=True, text=True
+    )
+    assert finished.returncode == 1
+    assert "has computed something before" in finished.stderr
