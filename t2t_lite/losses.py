@@ -216,4 +216,5 @@ def _drawn_backward(logits, probabilities, targets, means, upstream, constants):
 
 def _pair(rows):
     """Splits rows `(2 tokens, vocab_size)` into `(2, tokens, vocab_size)`."""
-    return tf.reshape(rows, [2, -1, rows.shape[-1]])
+    # Its trace may serve models of several vocabularies: no static size.
+    return tf.reshape(rows, [2, -1, tf.shape(rows)[-1]])

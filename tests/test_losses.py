@@ -173,6 +173,19 @@ def test_rdrop_against_the_definition(alpha, jit_compile):
     assert tokens == 4
 
 
+def test_rdrop_of_several_vocabularies_in_one_process():
+    """The compiled passes are traced for any size after the second one."""
+    for size in (5, 7, 11):
+        logits = tf.random.stateless_normal([6, size], (1, size))
+        targets = np.array([1, 3, 0])
+        with tf.GradientTape() as tape:
+            tape.watch(logits)
+            loss = rdrop_cross_entropy(logits, targets, 0.1, 2.0)[0]
+        expected = drawn(logits, targets, 0.1, 2.0)
+        np.testing.assert_allclose(loss, expected, rtol=1e-5)
+        assert tape.gradient(loss, logits).shape == (6, size)
+
+
 def test_rdrop_of_equal_halves_is_the_plain_loss():
     twice = tf.concat([LOGITS, LOGITS], 0)
     loss, nll, _ = rdrop_cross_entropy(twice, TARGETS, 0.1, 5.0)
