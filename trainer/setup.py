@@ -19,9 +19,11 @@ from t2t_lite.decoding.search import SearchOptions
 from t2t_lite.errors import UserError, closest
 from t2t_lite.hparams import HParams
 from t2t_lite.models.resolve import build
+from t2t_lite.registry import MODELS
 from t2t_lite.trainer import evaluation, strategies
 from t2t_lite.trainer.inference import Predictor, assign_weights
 from t2t_lite.trainer.lanes import set_threads, share_out
+from t2t_lite.trainer.objective import check_chunks
 from t2t_lite.trainer.options import TrainingOptions
 from t2t_lite.trainer.reporting import Reporter
 from t2t_lite.trainer.run_folder import RunDescription, RunFolder
@@ -85,6 +87,7 @@ class Setup:
 
     def _check_early(self) -> None:
         """Refuses what cannot work before data are prepared for it."""
+        check_chunks(self.model_name, MODELS.get(self.model_name), self.hparams)
         if self.chief:
             self.run.check(
                 problem=self.problem.name,
@@ -296,9 +299,7 @@ class Setup:
 
     @functools.cached_property
     def _loss(self) -> evaluation.LossEvaluator:
-        return evaluation.LossEvaluator(
-            self.model, self.hparams.label_smoothing
-        )
+        return evaluation.LossEvaluator(self.model, self.hparams)
 
     def evaluate_loss(
         self, before_batch: Callable[[], None]

@@ -119,8 +119,9 @@ class TrainStep:
         """
         with tf.GradientTape() as tape:
             tape.watch(parameters)
+            values = (parameters, others)
             sums = training_sums(
-                self._model, self._hparams, parameters, others, features, seed
+                self._model, self._hparams, values, features, seed, scale
             )
             scaled = sums["loss"] * scale
         gradients = [
