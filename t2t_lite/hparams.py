@@ -76,6 +76,9 @@ class HParams:
             translation.
         rdrop_start_step: updates without R-Drop at first, which cost half:
             two predictions of a model that knows nothing are alike anyway.
+        softmax_chunk: target tokens whose logits are held at once: the loss
+            and its gradient are formed so many tokens at a time, with the same
+            result and less memory. none = all tokens of a batch.
     """
 
     vocab_kind: str = "unigram"
@@ -105,6 +108,7 @@ class HParams:
     ema_decay: float = 0.0
     rdrop_alpha: float = 0.0
     rdrop_start_step: int = 0
+    softmax_chunk: int | None = None
 
     def __post_init__(self):
         for name, value in vars(self).items():
@@ -122,24 +126,15 @@ class HParams:
         ):
             value = getattr(self, name)
             require(0 <= value < 1, name, "a number in [0, 1)", value)
-        require(
-            self.clip_grad_norm is None or self.clip_grad_norm > 0,
+        for name in (
             "clip_grad_norm",
-            "a number above 0, or none",
-            self.clip_grad_norm,
-        )
-        require(
-            self.tokens_per_update is None or self.tokens_per_update > 0,
             "tokens_per_update",
-            "a number above 0, or none",
-            self.tokens_per_update,
-        )
-        require(
-            self.subword_samples is None or self.subword_samples > 0,
             "subword_samples",
-            "a number above 0, or none",
-            self.subword_samples,
-        )
+            "softmax_chunk",
+        ):
+            value = getattr(self, name)
+            positive = value is None or value > 0
+            require(positive, name, "a number above 0, or none", value)
         require(
             0 < self.subword_alpha <= 1,
             "subword_alpha",

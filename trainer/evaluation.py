@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from t2t_lite import losses
+from t2t_lite.chunked_sums import ChunkedSums
+from t2t_lite.hparams import HParams
 from t2t_lite.trainer.inference import Predictor
-from t2t_lite.trainer.measures import SUMS, mean_measures, num_correct
+from t2t_lite.trainer.measures import SUMS, mean_measures
+from t2t_lite.trainer.objective import token_sums
 from t2t_lite.trainer.workers import Workers, interleaved
 
 
@@ -30,12 +33,15 @@ class LossEvaluator:
 
     Args:
         model: built Keras model; its variables are read at every call.
-        label_smoothing: float, as in training.
+        hparams: as in training: `label_smoothing` and `softmax_chunk`.
     """
 
-    def __init__(self, model, label_smoothing: float):
+    def __init__(self, model, hparams: HParams):
         self._model = model
-        self._smoothing = label_smoothing
+        self._chunk = hparams.softmax_chunk
+        self._sums_of = functools.partial(
+            token_sums, label_smoothing=hparams.label_smoothing
+        )
         ids = tf.TensorSpec([None, None], tf.int32)
         self._sums = tf.function(
             self._graph,
@@ -44,15 +50,17 @@ class LossEvaluator:
         )
 
     def _graph(self, features):
+        targets = tf.reshape(features["targets"], [-1])
+        if self._chunk:
+            states = self._model.states(features, training=False)
+            rows = tf.reshape(states, [1, -1, states.shape[-1]])
+            chunks = ChunkedSums(
+                self._model.softmax, self._sums_of, self._chunk
+            )
+            return chunks(rows, targets)
         logits = self._model(features, training=False)
-        targets = features["targets"]
-        loss, nll, tokens = losses.label_smoothed_cross_entropy(
-            logits, targets, self._smoothing
-        )
-        correct = num_correct(logits, targets)
-        return tf.stack(
-            [tf.cast(v, tf.float32) for v in (loss, nll, tokens, correct)]
-        )
+        rows = tf.reshape(logits, [1, -1, logits.shape[-1]])
+        return self._sums_of(rows, targets)
 
     def __call__(
         self,

@@ -59,6 +59,7 @@ def plan_programs(
     *,
     xla: bool,
     passes: Sequence[int] = (1,),
+    chunk: int | None = None,
 ) -> Programs:
     """Returns what a run compiles on each device, validation included.
 
@@ -70,15 +71,21 @@ def plan_programs(
         xla: bool, whether gradients and update are compiled.
         passes: how often the model sees a row, in each phase of the run: 1,
             or 2 with R-Drop.
+        chunk: int, tokens whose logits are formed at once, at most.
     """
     rows = [(-(-s.rows // parts), s) for s in shapes]
     step = {(n, s.inputs_length, s.targets_length) for n, s in rows}
-    validation = set(validation_sizes)
+    validation = {_chunk_size(n, chunk) for n in validation_sizes}
     if xla:
         gradients = len(step) * len(passes)
         return Programs(len(rows), gradients, 1, len(validation), len(passes))
     # Each number of tokens is compiled once, whichever batch has it.
-    tokens = {n * s.targets_length for n, s in rows}
+    tokens = {_chunk_size(n * s.targets_length, chunk) for n, s in rows}
     forward = validation.union({n * k for n in tokens for k in passes})
     backward = sum(3 if k > 1 else 1 for k in passes) * len(tokens)
     return Programs(len(rows), 0, 0, len(forward) + backward, len(passes))
+
+
+def _chunk_size(tokens: int, chunk: int | None) -> int:
+    """Returns the tokens of a chunk, as `t2t_lite.chunked_sums` cuts them."""
+    return tokens if chunk is None else -(-tokens // -(-tokens // chunk))

@@ -21,10 +21,11 @@ from t2t_lite.decoding.search import SearchOptions
 from t2t_lite.errors import UserError, closest
 from t2t_lite.hparams import HParams
 from t2t_lite.models.resolve import build
+from t2t_lite.registry import MODELS
 from t2t_lite.trainer import evaluation, strategies
 from t2t_lite.trainer.inference import Predictor, assign_weights
 from t2t_lite.trainer.lanes import set_threads, share_out
-from t2t_lite.trainer.objective import passes
+from t2t_lite.trainer.objective import check_chunks, passes
 from t2t_lite.trainer.options import TrainingOptions
 from t2t_lite.trainer.programs import plan_programs
 from t2t_lite.trainer.reporting import Reporter
@@ -89,6 +90,7 @@ class Setup:
 
     def _check_early(self) -> None:
         """Refuses what cannot work before data are prepared for it."""
+        check_chunks(self.model_name, MODELS.get(self.model_name), self.hparams)
         if self.chief:
             self.run.check(
                 problem=self.problem.name,
@@ -213,6 +215,7 @@ class Setup:
             self.num_parts,
             xla=self.xla.value == "on",
             passes=passes(hparams, self.options.train_steps),
+            chunk=hparams.softmax_chunk,
         )
         self.report.table(
             [
@@ -316,9 +319,7 @@ class Setup:
 
     @functools.cached_property
     def _loss(self) -> evaluation.LossEvaluator:
-        return evaluation.LossEvaluator(
-            self.model, self.hparams.label_smoothing
-        )
+        return evaluation.LossEvaluator(self.model, self.hparams)
 
     def evaluate_loss(
         self, before_batch: Callable[[], None]

@@ -120,13 +120,14 @@ class TrainStep:
             alpha = self._hparams.rdrop_alpha
         with tf.GradientTape() as tape:
             tape.watch(parameters)
+            values = (parameters, others)
             sums = training_sums(
                 self._model,
                 self._hparams,
-                parameters,
-                others,
+                values,
                 features,
                 seed,
+                scale,
                 alpha,
             )
             scaled = sums["loss"] * scale

@@ -3,7 +3,7 @@
 from t2t_lite.layers.attention import MultiHeadAttention
 from t2t_lite.layers.decoder import Decoder
 from t2t_lite.layers.decoder_layer import DecoderLayer
-from t2t_lite.layers.dropout import Dropout, seed_scope
+from t2t_lite.layers.dropout import Dropout
 from t2t_lite.layers.embedding import SharedEmbedding
 from t2t_lite.layers.encoder import Encoder
 from t2t_lite.layers.encoder_layer import EncoderLayer
@@ -17,6 +17,7 @@ from t2t_lite.layers.masks import (
 from t2t_lite.layers.norm import LayerNorm
 from t2t_lite.layers.position import PositionEncoding
 from t2t_lite.layers.residual import Residual
+from t2t_lite.layers.seeds import seed_scope
 from t2t_lite.layers.transformer_config import TransformerConfig
 
 __all__ = [

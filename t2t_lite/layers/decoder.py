@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import keras
 import tensorflow as tf
 
@@ -9,6 +11,7 @@ from t2t_lite.layers._math import PACKAGE, check_positive
 from t2t_lite.layers.decoder_layer import DecoderLayer
 from t2t_lite.layers.masks import look_ahead_mask
 from t2t_lite.layers.norm import LayerNorm
+from t2t_lite.layers.recompute import recomputed
 from t2t_lite.layers.transformer_config import TransformerConfig
 
 
@@ -23,6 +26,9 @@ class Decoder(keras.layers.Layer):
     Args:
         config: `TransformerConfig`, or a dict of its fields.
         num_layers: int, at least 1.
+        recompute: bool, whether each layer keeps only its inputs while it
+            trains, and is computed again in the backward pass; not where the
+            attention weights are asked for.
 
     Call arguments:
         inputs: float tensor `(batch, length, hidden_size)`, already shifted
@@ -48,12 +54,17 @@ class Decoder(keras.layers.Layer):
     """
 
     def __init__(
-        self, config: TransformerConfig | dict, num_layers: int, **kwargs
+        self,
+        config: TransformerConfig | dict,
+        num_layers: int,
+        recompute: bool = False,
+        **kwargs,
     ) -> None:
         super().__init__(**kwargs)
         check_positive(num_layers=num_layers)
         self.config = TransformerConfig.of(config)
         self.num_layers = num_layers
+        self.recompute = recompute
         policy = {"dtype": self.dtype_policy}
         self.blocks = [
             DecoderLayer(self.config, name=f"layer_{index}", **policy)
@@ -83,16 +94,18 @@ class Decoder(keras.layers.Layer):
         return_attention_weights=False,
         training=None,
     ):
-        self_mask = look_ahead_mask(inputs, self_mask)
+        options = {
+            "self_mask": look_ahead_mask(inputs, self_mask),
+            "memory_mask": memory_mask,
+            "training": training,
+        }
         states, weights = inputs, []
         for block in self.blocks:
-            states, block_weights = block(
-                states,
-                memory_states,
-                self_mask=self_mask,
-                memory_mask=memory_mask,
-                training=training,
-            )
+            if self.recompute and training and not return_attention_weights:
+                call = functools.partial(_states_of, block, **options)
+                states = recomputed(block, call, states, memory_states)
+                continue
+            states, block_weights = block(states, memory_states, **options)
             weights.append(block_weights)
         states = self._finish(states)
         return (states, weights) if return_attention_weights else states
@@ -145,4 +158,10 @@ class Decoder(keras.layers.Layer):
             **super().get_config(),
             "config": self.config.to_dict(),
             "num_layers": self.num_layers,
+            "recompute": self.recompute,
         }
+
+
+def _states_of(block, states, memory_states, **options):
+    """Returns what the layer gives to the next one, without its weights."""
+    return block(states, memory_states, **options)[0]

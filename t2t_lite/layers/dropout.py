@@ -2,65 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-import contextvars
-from collections.abc import Iterator
-
 import keras
 import tensorflow as tf
 
 from t2t_lite.layers._math import PACKAGE, check_rate
+from t2t_lite.layers.seeds import next_seed
 
 _LEVELS = 256
-# Odd multipliers that spread the counter over 32 bits, so that a caller who
-# counts steps or replicas in the seed never meets another call's stream.
-_MIX = (0x9E3779B9, 0x85EBCA6B)
-
-
-class _SeedStream:
-    """Derives one seed for every draw of a trace, by counting the draws."""
-
-    def __init__(self, seed: tf.Tensor) -> None:
-        self._seed = tf.convert_to_tensor(seed, tf.int32)
-        if self._seed.shape != (2,):
-            raise ValueError(
-                "seed must be an int32 tensor of shape (2,), got shape "
-                f"{self._seed.shape}."
-            )
-        self._count = 0
-
-    def next(self) -> tf.Tensor:
-        self._count += 1
-        mixed = [(self._count * factor) % 2**32 for factor in _MIX]
-        signed = [m - 2**32 if m >= 2**31 else m for m in mixed]
-        return tf.bitwise.bitwise_xor(self._seed, tf.constant(signed, tf.int32))
-
-
-_stream: contextvars.ContextVar[_SeedStream | None] = contextvars.ContextVar(
-    "t2t_lite_seed_stream", default=None
-)
-
-
-@contextlib.contextmanager
-def seed_scope(seed: tf.Tensor) -> Iterator[None]:
-    """Makes every `Dropout` call inside draw from `seed`.
-
-    The n-th call of the scope draws from (seed, n): the draws are a pure
-    function of the seed, in eager mode and in a traced function alike, and no
-    state is read or written. Enter it inside the replica function, since
-    threads do not inherit it.
-
-    Args:
-        seed: int32 tensor `(2,)`.
-
-    Raises:
-        ValueError: the seed's shape is another one.
-    """
-    token = _stream.set(_SeedStream(seed))
-    try:
-        yield
-    finally:
-        _stream.reset(token)
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
@@ -102,12 +50,9 @@ class Dropout(keras.layers.Layer):
     def call(self, inputs, training=None):
         if not training or self.rate == 0:
             return inputs
-        return _drop(inputs, self._next_seed(), self._dropped_levels)
+        return _drop(inputs, next_seed(self._own_seed), self._dropped_levels)
 
-    def _next_seed(self) -> tf.Tensor:
-        stream = _stream.get()
-        if stream is not None:
-            return stream.next()
+    def _own_seed(self) -> tf.Tensor:
         return tf.cast(self.seed_generator.next(), tf.int32)
 
     def compute_output_shape(self, input_shape):

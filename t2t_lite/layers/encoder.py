@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import functools
+
 import keras
 
 from t2t_lite.layers._math import PACKAGE, check_positive
 from t2t_lite.layers.encoder_layer import EncoderLayer
 from t2t_lite.layers.norm import LayerNorm
+from t2t_lite.layers.recompute import recomputed
 from t2t_lite.layers.transformer_config import TransformerConfig
 
 
@@ -19,6 +22,9 @@ class Encoder(keras.layers.Layer):
     Args:
         config: `TransformerConfig`, or a dict of its fields.
         num_layers: int, at least 1.
+        recompute: bool, whether each layer keeps only its inputs while it
+            trains, and is computed again in the backward pass; not where the
+            attention weights are asked for.
 
     Call arguments:
         inputs: float tensor `(batch, length, hidden_size)`.
@@ -39,12 +45,17 @@ class Encoder(keras.layers.Layer):
     """
 
     def __init__(
-        self, config: TransformerConfig | dict, num_layers: int, **kwargs
+        self,
+        config: TransformerConfig | dict,
+        num_layers: int,
+        recompute: bool = False,
+        **kwargs,
     ) -> None:
         super().__init__(**kwargs)
         check_positive(num_layers=num_layers)
         self.config = TransformerConfig.of(config)
         self.num_layers = num_layers
+        self.recompute = recompute
         policy = {"dtype": self.dtype_policy}
         self.blocks = [
             EncoderLayer(self.config, name=f"layer_{index}", **policy)
@@ -72,15 +83,19 @@ class Encoder(keras.layers.Layer):
         return_attention_weights=False,
         training=None,
     ):
+        options = {"attention_mask": attention_mask, "training": training}
         states, weights = inputs, []
         for block in self.blocks:
-            states, block_weights = block(
-                states,
-                attention_mask=attention_mask,
-                return_attention_weights=True,
-                training=training,
-            )
-            weights.append(block_weights)
+            if return_attention_weights:
+                states, block_weights = block(
+                    states, return_attention_weights=True, **options
+                )
+                weights.append(block_weights)
+            elif self.recompute and training:
+                call = functools.partial(block, **options)
+                states = recomputed(block, call, states)
+            else:
+                states = block(states, **options)
         if self.final_norm is not None:
             states = self.final_norm(states)
         return (states, weights) if return_attention_weights else states
@@ -90,4 +105,5 @@ class Encoder(keras.layers.Layer):
             **super().get_config(),
             "config": self.config.to_dict(),
             "num_layers": self.num_layers,
+            "recompute": self.recompute,
         }

@@ -35,6 +35,9 @@ class TransformerHParams(HParams):
             "target_softmax" or "none".
         embedding_scale: where sqrt(hidden_size) goes: "lookup", "softmax" or
             "none".
+        recompute: every layer keeps only its inputs and is computed again in
+            the backward pass: less memory, the same updates, one forward pass
+            more.
     """
 
     hidden_size: int = 512
@@ -54,6 +57,7 @@ class TransformerHParams(HParams):
     position: str = "sinusoid_t2t"
     shared_embedding: str = "all"
     embedding_scale: str = "lookup"
+    recompute: bool = False
 
     def __post_init__(self):
         super().__post_init__()
@@ -127,7 +131,8 @@ class Transformer(keras.Model):
         training: bool, dropout on.
     Returns:
         Logits (batch, targets_length, vocab_size) in the compute dtype; the
-        logits at t predict targets[t] from targets[:t].
+        logits at t predict targets[t] from targets[:t]. They are
+        `softmax.logits(states(features, training))`.
     Reference: Vaswani et al. 2017, section 3.
     """
 
@@ -225,12 +230,14 @@ class Transformer(keras.Model):
         self.encoder = layers.Encoder(
             config,
             num_layers=h.num_encoder_layers or h.num_hidden_layers,
+            recompute=h.recompute,
             dtype=policy,
             name="encoder",
         )
         self.decoder = layers.Decoder(
             config,
             num_layers=h.num_decoder_layers or h.num_hidden_layers,
+            recompute=h.recompute,
             dtype=policy,
             name="decoder",
         )
@@ -251,6 +258,16 @@ class Transformer(keras.Model):
         self({"inputs": zeros, "targets": zeros})
 
     def call(self, features: Features, training: bool = False) -> tf.Tensor:
+        return self.softmax.logits(self.states(features, training))
+
+    def states(self, features: Features, training: bool = False) -> tf.Tensor:
+        """Returns what the softmax sees, for losses that form logits in parts.
+
+        Args:
+            features, training: as for a call.
+        Returns:
+            Float tensor (batch, targets_length, hidden_size).
+        """
         inputs, targets = features["inputs"], features["targets"]
         segments = features.get("inputs_segments")
         if segments is None:
@@ -271,14 +288,13 @@ class Transformer(keras.Model):
             features.get("targets_positions"),
             x.dtype,
         )
-        x = self.decoder(
+        return self.decoder(
             self.dropout(x, training=training),
             states,
             self_mask=self_mask,
             memory_mask=memory_mask,
             training=training,
         )
-        return self.softmax.logits(x)
 
     def _shifted_targets(
         self, targets: tf.Tensor, segments: tf.Tensor | None

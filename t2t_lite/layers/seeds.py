@@ -1,0 +1,127 @@
+"""Where dropout takes its seeds from: scopes that hand one out per draw."""
+
+from __future__ import annotations
+
+import contextlib
+import contextvars
+from collections.abc import Callable, Iterator, Sequence
+from typing import Protocol
+
+import tensorflow as tf
+
+# Odd multipliers that spread the counter over 32 bits, so that a caller who
+# counts steps or replicas in the seed never meets another call's stream.
+_MIX = (0x9E3779B9, 0x85EBCA6B)
+
+
+class _Source(Protocol):
+    """What hands out seeds; `own` makes one from the asking layer's state."""
+
+    def next(self, own: Callable[[], tf.Tensor]) -> tf.Tensor: ...
+
+
+class _Counted:
+    """Derives one seed for every draw of a trace, by counting the draws."""
+
+    def __init__(self, seed: tf.Tensor) -> None:
+        self._seed = tf.convert_to_tensor(seed, tf.int32)
+        if self._seed.shape != (2,):
+            raise ValueError(
+                "seed must be an int32 tensor of shape (2,), got shape "
+                f"{self._seed.shape}."
+            )
+        self._count = 0
+
+    def next(self, own: Callable[[], tf.Tensor]) -> tf.Tensor:
+        self._count += 1
+        mixed = [(self._count * factor) % 2**32 for factor in _MIX]
+        signed = [m - 2**32 if m >= 2**31 else m for m in mixed]
+        return tf.bitwise.bitwise_xor(self._seed, tf.constant(signed, tf.int32))
+
+
+class _Recorded:
+    """Hands out what the scope around it does, and keeps a list of it."""
+
+    def __init__(self, source: _Source | None) -> None:
+        self._source = source
+        self.drawn: list[tf.Tensor] = []
+
+    def next(self, own: Callable[[], tf.Tensor]) -> tf.Tensor:
+        source = self._source
+        self.drawn.append(own() if source is None else source.next(own))
+        return self.drawn[-1]
+
+
+class _Replayed:
+    """Hands out the seeds of a list in their order."""
+
+    def __init__(self, seeds: Sequence[tf.Tensor]) -> None:
+        self._seeds = iter(seeds)
+
+    def next(self, own: Callable[[], tf.Tensor]) -> tf.Tensor:
+        return next(self._seeds)
+
+
+_source: contextvars.ContextVar[_Source | None] = contextvars.ContextVar(
+    "t2t_lite_seed_source", default=None
+)
+
+
+@contextlib.contextmanager
+def _taking_from(source: _Source) -> Iterator[None]:
+    token = _source.set(source)
+    try:
+        yield
+    finally:
+        _source.reset(token)
+
+
+@contextlib.contextmanager
+def seed_scope(seed: tf.Tensor) -> Iterator[None]:
+    """Makes every `Dropout` call inside draw from `seed`.
+
+    The n-th call of the scope draws from (seed, n): the draws are a pure
+    function of the seed, in eager mode and in a traced function alike, and no
+    state is read or written. Enter it inside the replica function, since
+    threads do not inherit it.
+
+    Args:
+        seed: int32 tensor `(2,)`.
+
+    Raises:
+        ValueError: the seed's shape is another one.
+    """
+    with _taking_from(_Counted(seed)):
+        yield
+
+
+@contextlib.contextmanager
+def recorded_seeds() -> Iterator[list[tf.Tensor]]:
+    """Gives a list that every seed drawn inside is added to.
+
+    The seeds are those that the calls inside draw without it.
+    """
+    source = _Recorded(_source.get())
+    with _taking_from(source):
+        yield source.drawn
+
+
+@contextlib.contextmanager
+def replayed_seeds(seeds: Sequence[tf.Tensor]) -> Iterator[None]:
+    """Makes the `Dropout` calls inside draw from `seeds`, one each, in order.
+
+    Args:
+        seeds: int32 tensors `(2,)`, as many as there are draws inside.
+    """
+    with _taking_from(_Replayed(seeds)):
+        yield
+
+
+def next_seed(own: Callable[[], tf.Tensor]) -> tf.Tensor:
+    """Returns the seed of one more draw, int32 `(2,)`.
+
+    Args:
+        own: makes a seed where no scope gives one.
+    """
+    source = _source.get()
+    return own() if source is None else source.next(own)

@@ -1,0 +1,74 @@
+"""Less memory, the same update: recomputed layers, logits in parts."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from t2t_lite.errors import UserError
+from t2t_lite.trainer import strategies
+from t2t_lite.trainer.objective import check_chunks
+from t2t_lite.trainer.step import TrainStep
+from tests.models_for_tests import random_batch, tiny_hparams, tiny_model
+
+SAVING = {
+    "recompute": {"recompute": True},
+    "chunks": {"softmax_chunk": 10},
+    "both": {"recompute": True, "softmax_chunk": 10},
+}
+DROPOUT = {
+    "layer_prepostprocess_dropout": 0.3,
+    "attention_dropout": 0.2,
+    "relu_dropout": 0.2,
+}
+
+
+def _train(precision="float32", xla=False, lanes=1, **changes):
+    """Returns (weights after two updates, the last one's sums)."""
+    hparams = tiny_hparams(**{**DROPOUT, **changes})
+    model = tiny_model(hparams, dtype=strategies.policy_name(precision))
+    strategy = tf.distribute.get_strategy()
+    step = TrainStep(model, hparams, strategy, xla=xla, seed=1, lanes=lanes)
+    for number in (1, 2):
+        sums = step.update([random_batch(8, 7)], number, 0.01)
+    weights = [v.numpy() for v in model.trainable_variables]
+    return weights, {name: float(value) for name, value in sums.items()}
+
+
+def _assert_same(first, second, rtol=1e-4, atol=1e-5):
+    for a, b in zip(first[0], second[0], strict=True):
+        np.testing.assert_allclose(a, b, rtol=rtol, atol=atol)
+    for name, value in first[1].items():
+        assert second[1][name] == pytest.approx(value, rel=rtol), name
+
+
+@pytest.mark.parametrize("saving", SAVING)
+@pytest.mark.parametrize(
+    "options", [{}, {"lanes": 2}, {"xla": True}, {"rdrop_alpha": 5.0}], ids=str
+)
+def test_same_update(saving, options):
+    plain = _train(**options)
+    _assert_same(plain, _train(**options, **SAVING[saving]))
+
+
+@pytest.mark.parametrize("saving", SAVING)
+def test_same_update_in_bfloat16(saving):
+    plain, saved = _train("bfloat16"), _train("bfloat16", **SAVING[saving])
+    # Adam's first updates are the gradients' signs: few may turn.
+    far = [np.mean(np.abs(a - b) > 5e-3) for a, b in zip(plain[0], saved[0])]
+    assert np.mean(far) < 0.02
+    assert saved[1]["loss"] == pytest.approx(plain[1]["loss"], rel=1e-2)
+
+
+def test_dropout_is_on_and_drawn_once():
+    dropped, _ = _train(recompute=True)
+    kept, _ = _train(recompute=True, **dict.fromkeys(DROPOUT, 0.0))
+    assert any((a != b).any() for a, b in zip(dropped, kept, strict=True))
+
+
+def test_chunks_of_a_model_without_states_are_refused():
+    class Model:
+        pass
+
+    with pytest.raises(UserError, match="softmax_chunk: model mine has no"):
+        check_chunks("mine", Model, tiny_hparams(softmax_chunk=8))
+    check_chunks("mine", Model, tiny_hparams())
