@@ -65,9 +65,9 @@ SHAPES = {
 }
 
 
-def ours(shape: Shape, precision: str, xla: bool, lanes: str = "auto"):
+def ours(shape: Shape, precision: str, xla: bool, lanes="auto", changes=None):
     """t2t_lite's model and train step, as t2t_lite_trainer makes them."""
-    step, num_lanes = our_step(shape, precision, xla, lanes)
+    step, num_lanes = our_step(shape, precision, xla, lanes, changes)
     source, target = (ids.astype(np.int32) for ids in shape.batch())
     counter = iter(range(1, 1 << 30))
 
@@ -79,10 +79,17 @@ def ours(shape: Shape, precision: str, xla: bool, lanes: str = "auto"):
     return train, {"parameters": _size(step), "lanes": num_lanes}
 
 
-def our_step(shape: Shape, precision: str, xla: bool, lanes: str = "auto"):
+def our_step(
+    shape: Shape, precision: str, xla: bool, lanes="auto", changes=None
+):
     """Returns (t2t_lite's train step for a model, the lanes it takes).
 
     To be called before TensorFlow computes anything, for threads are set.
+
+    Args:
+        shape, precision, xla: of the model and its step.
+        lanes: str, as the trainer's flag.
+        changes: dict of further hyperparameters.
     """
     import tensorflow as tf
 
@@ -106,6 +113,7 @@ def our_step(shape: Shape, precision: str, xla: bool, lanes: str = "auto"):
         layer_prepostprocess_dropout=DROPOUT,
         attention_dropout=DROPOUT,
         relu_dropout=DROPOUT,
+        **(changes or {}),
     )
     policy = strategies.policy_name(precision)
     model = build("transformer", hparams, shape.vocab_size, policy)

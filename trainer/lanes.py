@@ -58,7 +58,9 @@ def share_out(
     return mine // lanes, lanes
 
 
-def call_side_by_side(function: Any, calls: Sequence[tuple]) -> list[Any]:
+def call_side_by_side(
+    function: Any, calls: Sequence[tuple], loops: bool
+) -> list[Any]:
     """Calls a function several times at once, each time on one thread.
 
     To be called while a graph is built. One call alone is an ordinary one.
@@ -66,6 +68,8 @@ def call_side_by_side(function: Any, calls: Sequence[tuple]) -> list[Any]:
     Args:
         function: concrete function, free of state.
         calls: the arguments of each call, nested as the function takes them.
+        loops: bool, whether the function has loops, whose turns need other
+            threads than the one that waits for them.
     Returns:
         The results in the order of the calls, nested as the function's.
     """
@@ -81,7 +85,7 @@ def call_side_by_side(function: Any, calls: Sequence[tuple]) -> list[Any]:
             args=[*tf.nest.flatten(arguments), *function.captured_inputs],
             Tout=types,
             f=function,
-            executor_type="SINGLE_THREADED_EXECUTOR",
+            executor_type="" if loops else "SINGLE_THREADED_EXECUTOR",
         )
         results.append(tf.nest.pack_sequence_as(structure, flat))
     return results

@@ -120,11 +120,10 @@ class TrainStep:
             alpha = self._hparams.rdrop_alpha
         with tf.GradientTape() as tape:
             tape.watch(parameters)
-            values = (parameters, others)
             sums = training_sums(
                 self._model,
                 self._hparams,
-                values,
+                (parameters, others),
                 features,
                 seed,
                 scale,
@@ -368,7 +367,8 @@ class TrainStep:
             seed_of_lane = seed + tf.constant([0, lane])
             calls.append((parameters, others, mine, seed_of_lane, scale))
         function = self._concrete_gradients(parameters, others, features, alpha)
-        results = call_side_by_side(function, calls)
+        loops = bool(self._hparams.softmax_chunk)
+        results = call_side_by_side(function, calls, loops)
         return tf.nest.map_structure(lambda *parts: tf.add_n(parts), *results)
 
     def _replica_update(self, gradients, sums, step_rate, stop):
