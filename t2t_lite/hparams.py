@@ -14,6 +14,10 @@ from t2t_lite.errors import UserError, closest
 
 T = TypeVar("T")
 
+# What a run may change where it goes on: they decide how much memory a step
+# needs, not what it computes.
+MEMORY_ONLY = frozenset({"recompute", "softmax_chunk"})
+
 _WORDS = {"true": True, "1": True, "yes": True}
 _WORDS |= {"false": False, "0": False, "no": False}
 _LARGEST_INT = 2**31 - 1  # TensorFlow's sizes and steps are int32

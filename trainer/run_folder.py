@@ -25,7 +25,7 @@ from typing import Any, BinaryIO
 from t2t_lite.data import storage
 from t2t_lite.data.text_encoder import BYTE_FILE, SENTENCEPIECE_FILE
 from t2t_lite.errors import UserError
-from t2t_lite.hparams import HParams, from_dict
+from t2t_lite.hparams import MEMORY_ONLY, HParams, from_dict
 from t2t_lite.trainer import checkpoints, run_fields
 
 FORMAT = 1
@@ -237,8 +237,10 @@ class RunFolder:
                 continue
             value = asked[name]
             if name == "hparams":
-                there, value = (dataclasses.asdict(x) for x in (there, value))
-                name, there, value = _first_difference(there, value)
+                difference = _first_difference(*map(_deciding, (there, value)))
+                if difference is None:
+                    continue
+                name, there, value = difference
             if name == "data_hash":
                 name, there, value = _first_difference(
                     old.problem_options, asked["problem_options"]
@@ -248,6 +250,12 @@ class RunFolder:
                 f"asked is {value!r}; give another folder, or the same value "
                 "to go on with that run"
             )
+
+
+def _deciding(hparams: HParams) -> dict[str, Any]:
+    """Returns the hyperparameters that decide what a run computes."""
+    fields = dataclasses.asdict(hparams)
+    return {k: v for k, v in fields.items() if k not in MEMORY_ONLY}
 
 
 def _first_difference(

@@ -120,6 +120,7 @@ class Setup:
             ("precision", str(self.precision)),
             ("XLA", str(self.xla)),
             ("lanes", str(self.lanes)),
+            *_savings(self.hparams),
             ("seed", str(self.options.seed)),
             ("data folder", os.path.abspath(self.options.data_dir)),
             ("run folder", self.run.path),
@@ -383,3 +384,13 @@ def _shape(hparams: HParams) -> str:
     names = ("num_hidden_layers", "hidden_size", "filter_size", "num_heads")
     found = [f"{n}={getattr(hparams, n)}" for n in names if hasattr(hparams, n)]
     return "(" + ", ".join(found) + ")"
+
+
+def _savings(hparams: HParams) -> list[tuple[str, str]]:
+    """Returns the row that says what saves memory, if anything does."""
+    parts = []
+    if getattr(hparams, "recompute", False):
+        parts.append("layers are computed again in the backward pass")
+    if hparams.softmax_chunk:
+        parts.append(f"logits of {hparams.softmax_chunk:,} tokens at a time")
+    return [("memory", "; ".join(parts))] if parts else []

@@ -2,7 +2,7 @@ import pytest
 from absl import flags
 
 from t2t_lite import problems
-from t2t_lite.trainer.cli import common
+from t2t_lite.trainer.cli import common, train
 
 
 @pytest.mark.parametrize(
@@ -25,3 +25,14 @@ def test_set_problem_and_user_choose_in_order(model, hparams, expected):
     assert name == "transformer"
     assert (found.vocab_kind, found.vocab_size, found.batch_size) == expected
     assert found.max_length == problem.defaults["max_length"]
+
+
+def test_recompute_is_a_flag_of_its_own():
+    values = flags.FlagValues()
+    train._define(values)
+    arguments = ["--model=transformer_tiny", "--recompute"]
+    values(["train", *arguments, "--hparams=softmax_chunk=512"])
+    problem = problems.create("translate_ende_multi30k", {})
+    _, found = common.resolve_hparams(values, problem)
+    assert found.recompute
+    assert found.softmax_chunk == 512

@@ -1,5 +1,7 @@
 """Less memory, the same update: recomputed layers, logits in parts."""
 
+import json
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -8,7 +10,9 @@ from t2t_lite.errors import UserError
 from t2t_lite.trainer import strategies
 from t2t_lite.trainer.objective import check_chunks
 from t2t_lite.trainer.step import TrainStep
+from t2t_lite.trainer.training import Training
 from tests.models_for_tests import random_batch, tiny_hparams, tiny_model
+from tests.trainer.conftest import make_setup
 
 SAVING = {
     "recompute": {"recompute": True},
@@ -54,9 +58,29 @@ def test_same_update(saving, options):
 def test_same_update_in_bfloat16(saving):
     plain, saved = _train("bfloat16"), _train("bfloat16", **SAVING[saving])
     # Adam's first updates are the gradients' signs: few may turn.
-    far = [np.mean(np.abs(a - b) > 5e-3) for a, b in zip(plain[0], saved[0])]
+    far = [np.mean(np.abs(a - b) > 5e-3) for a, b in zip(plain[0], saved[0], strict=True)]
     assert np.mean(far) < 0.02
     assert saved[1]["loss"] == pytest.approx(plain[1]["loss"], rel=1e-2)
+
+
+def test_run_may_go_on_with_less_memory(tmp_path, capsys):
+    plain, saved = tmp_path / "plain", tmp_path / "saved"
+    Training(make_setup(plain)).run()
+    Training(make_setup(saved, train_steps=2)).run()
+    hparams = tiny_hparams(
+        layer_prepostprocess_dropout=0.1, recompute=True, softmax_chunk=10
+    )
+    Training(make_setup(saved, hparams)).run()
+    shown = capsys.readouterr().out
+    assert "computed again in the backward pass; logits of 10 tokens" in shown
+    losses = [_losses(folder / "run") for folder in (plain, saved)]
+    assert len(losses[0]) == 6
+    np.testing.assert_allclose(*losses, rtol=1e-4)
+
+
+def _losses(folder):
+    lines = (folder / "metrics.jsonl").read_text().splitlines()
+    return [json.loads(line)["loss"] for line in lines]
 
 
 def test_dropout_is_on_and_drawn_once():

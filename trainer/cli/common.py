@@ -120,9 +120,15 @@ def resolve_hparams(values: flags.FlagValues, problem: Any) -> tuple[str, Any]:
     defaults = {k: v for k, v in problem.defaults.items() if k not in kept}
     hparams = hp.replace_known(hparams, defaults)
     try:
-        return name, hp.override(hparams, values.hparams)
+        hparams = hp.override(hparams, values.hparams)
     except UserError as error:
         raise UserError(f"--hparams={values.hparams!r}: {error}") from error
+    if "recompute" in values and values.recompute:
+        try:
+            hparams = hp.override(hparams, "recompute=true")
+        except UserError as error:
+            raise UserError(f"--recompute with {name}: {error}") from error
+    return name, hparams
 
 
 def define_run_flags(values: flags.FlagValues, decoding: bool = True) -> None:

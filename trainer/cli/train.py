@@ -147,6 +147,14 @@ def _define_device(values: flags.FlagValues) -> None:
         "Compile the train step with XLA.",
         flag_values=values,
     )
+    flags.DEFINE_bool(
+        "recompute",
+        False,
+        "Keep only each layer's inputs, and compute the rest again in the "
+        "backward pass: less memory, the same updates. See also "
+        '--hparams="softmax_chunk=512".',
+        flag_values=values,
+    )
     flags.DEFINE_enum(
         "strategy",
         "auto",
