@@ -19,7 +19,13 @@ import tensorflow as tf
 
 from t2t_lite.data import storage
 from t2t_lite.data.text_encoder import EOS_ID, TextEncoder, load_encoder
-from t2t_lite.decoding.search import SearchOptions, beam_search
+from t2t_lite.decoding.search import (
+    Request,
+    SearchOptions,
+    beam_search,
+    most_beams,
+    output_lengths,
+)
 from t2t_lite.errors import UserError
 from t2t_lite.hparams import HParams
 from t2t_lite.models.resolve import build
@@ -100,15 +106,14 @@ class Predictor:
         ends = tf.fill([tf.shape(inputs)[0], 1], EOS_ID)
         ids = tf.concat([pieces, ends], axis=1).to_tensor()
         lengths = tf.cast(pieces.row_lengths(), tf.int32) + 1
-        context = self.model.encode(ids)
-        beams = self.options.beam_size
+        shortest, longest = output_lengths(self.options, lengths)
+        request = Request.of(self.options, longest, min_lengths=shortest)
+        request = request.checked()
         result = beam_search(
-            lambda ids, index, cache: self.model.decode_step(
-                ids, index, cache, context
-            ),
-            self.model.init_cache(tf.shape(ids)[0] * beams),
-            self.options,
-            max_lengths=lengths + self.options.extra_length,
+            self.model.decode_step,
+            self.model.init_cache(tf.shape(ids)[0], most_beams(request)),
+            self.model.encode(ids),
+            request,
         )
         shape = tf.shape(result.ids)
         texts = self.tokenizer.detokenize(

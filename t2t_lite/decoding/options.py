@@ -14,14 +14,32 @@ MAX_BEAM_SIZE = 1024  # memory grows with it
 MAX_EXTRA_LENGTH = 1 << 16  # a search ends in the end
 _MAX_INT = 2**31 - 1
 _MAX_DIGITS = 10
+MAX_GROUPS = 64
 _RANGES = {
     "beam_size": (1, MAX_BEAM_SIZE),
     "extra_length": (0, MAX_EXTRA_LENGTH),
+    "min_length": (0, MAX_EXTRA_LENGTH),
+    "max_length": (1, MAX_EXTRA_LENGTH),
     "num_results": (1, MAX_BEAM_SIZE),
+    "num_groups": (1, MAX_GROUPS),
+    "no_repeat_ngram": (0, MAX_EXTRA_LENGTH),
+    "top_k": (0, _MAX_INT),
+    "seed": (0, _MAX_INT),
     "eos_id": (0, _MAX_INT),
     "pad_id": (0, _MAX_INT),
     "max_input_length": (1, _MAX_INT),
     "batch_size": (1, _MAX_INT),
+}
+_MAY_BE_NONE = ("max_input_length", "max_length")
+# Bounds; the last says whether the lower one itself is allowed.
+_NUMBERS = {
+    "alpha": (0.0, MAX_ALPHA, True),
+    "min_ratio": (0.0, 100.0, True),
+    "max_ratio": (0.0, 100.0, True),
+    "diversity": (0.0, 1e6, True),
+    "repetition_penalty": (0.0, 1e6, False),
+    "temperature": (0.0, 1e6, True),
+    "top_p": (0.0, 1.0, False),
 }
 
 
@@ -34,8 +52,25 @@ class SearchOptions:
         alpha: exponent of GNMT's length penalty `((5 + length) / 6)**alpha`,
             0 (none) to 10; the length counts the end mark.
         extra_length: ids, end mark included, that an output may be longer
-            than its input (end mark included), to 65,536.
-        num_results: outputs per sentence, at most `beam_size`.
+            than `max_ratio` times its input (end mark included), to 65,536.
+        max_ratio: see `extra_length`; 0 to 100.
+        max_length: most ids of an output, end mark included. None = only as
+            above.
+        min_length, min_ratio: least ids of an output, end mark included; and
+            the same as a share of the input's.
+        num_results: outputs per sentence, at most `beam_size` where searched.
+        num_groups: diverse groups that share the beam; divides `beam_size`.
+        diversity: taken off a token's log-probability for each earlier group
+            that chose it in the same step.
+        no_repeat_ngram: n-grams of this size come once at most; 0 = freely.
+        repetition_penalty: divides the logits above 0 of ids that were said
+            before and multiplies those below; 1 = none.
+        temperature: 0 = search; above 0, `num_results` samples of
+            softmax(logits / temperature).
+        top_k: most probable ids that are sampled from; 0 = all.
+        top_p: the fewest ids that have this probability together are sampled
+            from; 1 = all.
+        seed: of the samples.
         eos_id: the end mark.
         pad_id: fills results after the end mark, is the first id fed to the
             decoder, and is never produced.
@@ -50,26 +85,30 @@ class SearchOptions:
     beam_size: int = 4
     alpha: float = 0.6
     extra_length: int = 50
+    max_ratio: float = 1.0
+    max_length: int | None = None
+    min_length: int = 0
+    min_ratio: float = 0.0
     num_results: int = 1
+    num_groups: int = 1
+    diversity: float = 0.5
+    no_repeat_ngram: int = 0
+    repetition_penalty: float = 1.0
+    temperature: float = 0.0
+    top_k: int = 0
+    top_p: float = 1.0
+    seed: int = 0
     eos_id: int = 1
     pad_id: int = 0
     max_input_length: int | None = None
     batch_size: int = 4096
 
     def __post_init__(self):
-        if type(self.alpha) is int:
-            object.__setattr__(self, "alpha", float(self.alpha))
-        _require(
-            isinstance(self.alpha, float)
-            and math.isfinite(self.alpha)
-            and 0 <= self.alpha <= MAX_ALPHA,
-            "alpha",
-            f"a number from 0 to {MAX_ALPHA:g}",
-            self.alpha,
-        )
+        for name, (least, most, included) in _NUMBERS.items():
+            self._check_number(name, least, most, included)
         for name, (least, most) in _RANGES.items():
             value = getattr(self, name)
-            if name == "max_input_length" and value is None:
+            if name in _MAY_BE_NONE and value is None:
                 continue
             _require(
                 type(value) is int and least <= value,
@@ -80,11 +119,37 @@ class SearchOptions:
             _require(
                 value <= most, name, f"an integer of at most {most}", value
             )
+        self._check_together()
+
+    def _check_number(self, name, least, most, included) -> None:
+        value = getattr(self, name)
+        if type(value) is int:
+            value = float(value)
+            object.__setattr__(self, name, value)
         _require(
-            self.num_results <= self.beam_size,
+            isinstance(value, float)
+            and math.isfinite(value)
+            and least <= value <= most
+            and (included or value > least),
+            name,
+            f"a number from {least:g} to {most:g}"
+            if included
+            else f"a number above {least:g}, at most {most:g}",
+            value,
+        )
+
+    def _check_together(self) -> None:
+        _require(
+            self.temperature > 0 or self.num_results <= self.beam_size,
             "num_results",
             f"at most beam_size={self.beam_size}",
             self.num_results,
+        )
+        _require(
+            self.beam_size % self.num_groups == 0,
+            "num_groups",
+            f"a divisor of beam_size={self.beam_size}",
+            self.num_groups,
         )
         _require(
             self.eos_id != self.pad_id,

@@ -1,78 +1,52 @@
-"""Beam and greedy search over one step function, inside one graph.
+"""Search for the outputs of a batch over one step function, in one graph.
 
-Core TensorFlow operations only, so that a SavedModel holds the whole search;
-the batch may be unknown until it runs.
+Greedy, beam and diverse beam search and sampling, with every wish of a
+`Request`. Core TensorFlow operations only, so that a SavedModel holds the whole
+search; all that is asked for comes as tensors, sentence by sentence.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import tensorflow as tf
 
+from t2t_lite.decoding import rules, selection, state
 from t2t_lite.decoding.options import SearchOptions
-from t2t_lite.decoding.top_k import top_k
+from t2t_lite.decoding.request import Request, output_lengths
+from t2t_lite.decoding.selection import Choice, Ids
+from t2t_lite.decoding.state import (
+    Beams,
+    Cache,
+    SearchResult,
+    StepFn,
+    length_penalty,
+)
 
-__all__ = ["SearchOptions", "SearchResult", "beam_search", "length_penalty"]
+__all__ = [
+    "Cache",
+    "Request",
+    "SearchOptions",
+    "SearchResult",
+    "StepFn",
+    "beam_search",
+    "length_penalty",
+    "most_beams",
+    "output_lengths",
+]
 
-StepFn = Callable[[tf.Tensor, tf.Tensor, Any], tuple[tf.Tensor, Any]]
-_NEVER = float("-inf")
-
-
-class SearchResult(NamedTuple):
-    """The outputs of every sentence, best first.
-
-    Fields:
-        ids: int32 (batch, num_results, length), end mark included, then
-            `pad_id`; length is that of the longest search in the batch.
-        scores: float32 (batch, num_results): log-probability over length
-            penalty. -inf where there are fewer hypotheses than results.
-        lengths: int32 (batch, num_results), end mark included.
-        finished: bool (batch, num_results), whether the output reached its
-            end mark; the others were closed at their sentence's max length.
-            Finished ones come first.
-    """
-
-    ids: tf.Tensor
-    scores: tf.Tensor
-    lengths: tf.Tensor
-    finished: tf.Tensor
-
-
-class _Beams(NamedTuple):
-    """State of the loop; K = beam_size, R = num_results, i = steps done.
-
-    active bool (batch,); ids int32 (batch, K, 1 + i), log_probs float32
-    (batch, K) of live hypotheses, best first; done_ids int32
-    (batch, R, 1 + i), done_scores float32 (batch, R) of finished ones, best
-    first; -inf = none. The first id of each is `pad_id`, which the decoder
-    is fed first.
-    """
-
-    index: tf.Tensor
-    active: tf.Tensor
-    ids: tf.Tensor
-    log_probs: tf.Tensor
-    done_ids: tf.Tensor
-    done_scores: tf.Tensor
-    cache: Any
-
-
-def length_penalty(lengths: tf.Tensor, alpha: float) -> tf.Tensor:
-    """`((5 + length) / 6) ** alpha`, float32; lengths count the end mark.
-
-    Reference: Wu et al. 2016 (GNMT), section 7, without the coverage term.
-    """
-    return tf.pow((5.0 + tf.cast(lengths, tf.float32)) / 6.0, alpha)
+# Sentences that have ended leave the batch once they are this share of it.
+_LEAVING = 8
 
 
 def beam_search(
     step_fn: StepFn,
-    cache: Any,
-    options: SearchOptions,
+    cache: Cache,
+    context: Any,
+    request: Request,
     *,
-    max_lengths: tf.Tensor,
+    eos_id: int = 1,
+    pad_id: int = 0,
 ) -> SearchResult:
     """Searches for the most probable outputs of every sentence.
 
@@ -80,290 +54,216 @@ def beam_search(
     mark. Each step takes the best 2 K continuations of a sentence: those that
     end are finished, the best K others live on. P is normalised over the
     whole vocabulary, padding included, as in training, but `pad_id` is never
-    produced. A sentence stops when no continuation of a live hypothesis can
-    displace its worst result, which is exact for alpha >= 0; so its results
-    depend on no other sentence of the batch. Beam size 1 takes the most
-    probable id at each step.
+    produced; ids that the request bans are passed over, and P is that of the
+    model as it is. A sentence stops when no continuation of a live hypothesis
+    can displace its worst result, which is exact for alpha >= 0; so its
+    results depend on no other sentence of the batch. Beam size 1 takes the
+    most probable id at each step.
 
     At its sentence's max length a live hypothesis is closed as it is, without
     an end mark; it is a result only where finished ones are too few, and then
     follows them.
 
     Args:
-        step_fn: called as `step_fn(ids, index, cache)` with the ids before
-            (int32 (batch * K,), `pad_id` at first) and the position (int32
-            scalar, from 0); returns the next ids' logits, float
-            (batch * K, vocab_size >= 2), and the new cache. What all beams
-            share belongs in its closure. A sentence's beams are neighbours.
-        cache: nested structure of tensors with axis 0 = batch * K, reordered
-            as hypotheses are. Axes of static size 0 may grow; all else keeps
-            its shape.
-        options: SearchOptions.
-        max_lengths: int32 (batch,), most ids of each sentence's outputs, end
-            mark included. 0 gives an empty output with score 0.
+        step_fn: called as `step_fn(ids, index, cache, context, ancestors)`
+            with the ids before (int32 (n, K), `pad_id` at first), the position
+            (int32 scalar, from 0), and bool (n, K, (index + 1) * K): which of
+            the places that `cache.kept` will have, K for each step, are the
+            hypothesis' own ancestors or itself. Returns the next ids' logits,
+            float (n, K, vocab_size >= 2), and the new cache.
+        cache: Cache for the whole batch and the most beams of any sentence
+            (`most_beams`).
+        context: nested tensors with axis 0 = batch that every step reads.
+            Sentences that are done leave the batch, here as everywhere.
+        request: Request, which `checked` has put in order.
+        eos_id: int, the end mark.
+        pad_id: int, fills results after the end mark, is the first id fed to
+            the decoder, and is never produced.
     Returns:
         A SearchResult.
-    Raises:
-        ValueError: max_lengths or the logits have the wrong rank.
 
     Reference: Wu et al. 2016, section 7; Tensor2Tensor's beam_search, with
-    its top 2 K and its test for stopping, made exact per sentence.
+    its top 2 K and its test for stopping, made exact per sentence; Vijayakumar
+    et al. 2018 for diverse groups.
     """
-    max_lengths = tf.cast(tf.convert_to_tensor(max_lengths), tf.int32)
-    if max_lengths.shape.rank != 1:
-        raise ValueError(
-            "max_lengths: expected shape (batch,), got "
-            f"{tuple(max_lengths.shape)}"
-        )
-    cache = tf.nest.map_structure(tf.convert_to_tensor, cache)
-    search = _greedy if options.beam_size == 1 else _beam
-    return search(step_fn, cache, options, tf.maximum(max_lengths, 0))
-
-
-def _log_normalizer(logits: tf.Tensor) -> tf.Tensor:
-    """Float32 log sum exp of each row (rows, 1), 0 for a row of -inf."""
-    total = tf.reduce_logsumexp(
-        tf.cast(logits, tf.float32), axis=-1, keepdims=True
+    ids = Ids(eos_id, pad_id)
+    cache, context = tf.nest.map_structure(
+        tf.convert_to_tensor, (cache, context)
     )
-    return tf.where(tf.math.is_inf(total), 0.0, total)
+    sizes = (most_beams(request), _most(request.num_results))
+    sizes = (*sizes, _most(request.num_groups))
+    beams = state.start(request, cache, context, sizes, pad_id)
+    longest = tf.maximum(tf.reduce_max(request.max_lengths), 0)
+    batch = tf.shape(request.beam_size)[0]
+    outcome = state.no_outcome(batch, sizes[1], longest, pad_id)
+    plain = request.is_plain()
+    shapes = state.invariants(beams)
 
-
-def _continuations(
-    logits: tf.Tensor, count: int, pad_id: int
-) -> tuple[tf.Tensor, tf.Tensor]:
-    """The most probable next ids, padding excluded.
-
-    Args:
-        logits: float (rows, vocab_size).
-        count: int, how many at most.
-        pad_id: int.
-    Returns:
-        (float32, int32), both (rows, n): log-probabilities, which are not
-        sorted where padding was among the best (its is -inf), and ids; n is
-        count + 1 or a smaller vocabulary's size.
-    """
-    if logits.shape.rank != 2:
-        raise ValueError(
-            "step_fn: expected logits of shape (batch * beam_size, "
-            f"vocab_size), got {logits.shape}"
+    def body(index, beams, outcome):
+        beams = _step(step_fn, index, beams, plain, ids)
+        beams = tf.nest.map_structure(_with_shape, beams, shapes)
+        stopped = tf.math.count_nonzero(~beams.active, dtype=tf.int32)
+        leave = stopped * _LEAVING >= tf.shape(beams.active)[0]
+        leave &= (stopped > 0) & tf.reduce_any(beams.active)
+        beams, outcome = tf.cond(
+            leave,
+            lambda: (
+                state.without_stopped(beams),
+                state.collect(outcome, beams, pad_id),
+            ),
+            lambda: (beams, outcome),
         )
-    vocab_size = logits.shape[1]
-    if vocab_size is None or vocab_size < 2:
-        raise ValueError(
-            f"step_fn: expected a static vocab_size >= 2, got {logits.shape}"
-        )
-    best, ids = top_k(logits, min(count + 1, vocab_size))
-    log_probs = tf.minimum(best - _log_normalizer(logits), 0.0)
-    return tf.where(ids == pad_id, _NEVER, log_probs), ids
+        return index + 1, beams, outcome
 
-
-def _invariant(tensor: tf.Tensor) -> tf.TensorShape:
-    """The tensor's shape with axes of size 0, which may grow, left open."""
-    shape = tensor.shape
-    if not shape.rank:
-        return shape
-    return tf.TensorShape([shape[0], *(size or None for size in shape[1:])])
-
-
-def _with_shapes(cache: Any, invariants: Any) -> Any:
-    """Checks that a step's cache has the loop's shapes, and states them."""
-    return tf.nest.map_structure(tf.ensure_shape, cache, invariants)
-
-
-def _greedy(step_fn, cache, options, max_lengths) -> SearchResult:
-    invariants = tf.nest.map_structure(_invariant, cache)
-    batch = max_lengths.shape[0]
-
-    def body(index, active, ids, log_probs, cache):
-        logits, cache = step_fn(ids[:, -1], index, cache)
-        gains, choices = _continuations(logits, 1, options.pad_id)
-        best = tf.argmax(gains, axis=1, output_type=tf.int32)[:, None]
-        token = tf.gather(choices, best, batch_dims=1)
-        token = tf.where(active[:, None], token, options.pad_id)
-        log_probs += tf.where(active, tf.reduce_max(gains, axis=1), 0.0)
-        index += 1
-        active &= (token[:, 0] != options.eos_id) & (index < max_lengths)
-        ids = tf.concat([ids, token], axis=1)
-        return index, active, ids, log_probs, _with_shapes(cache, invariants)
-
-    _, _, ids, log_probs, _ = tf.while_loop(
-        lambda index, active, *_: tf.reduce_any(active),
+    _, beams, outcome = tf.while_loop(
+        lambda index, beams, outcome: tf.reduce_any(beams.active),
         body,
-        (
-            tf.constant(0),
-            max_lengths > 0,
-            tf.fill([tf.shape(max_lengths)[0], 1], options.pad_id),
-            tf.zeros_like(max_lengths, tf.float32),
-            cache,
-        ),
+        (tf.constant(0), beams, outcome),
         shape_invariants=(
             tf.TensorShape([]),
-            tf.TensorShape([batch]),
-            tf.TensorShape([batch, None]),
-            tf.TensorShape([batch]),
-            invariants,
+            shapes,
+            state.Outcome(
+                tf.TensorShape([None] * 3),
+                tf.TensorShape([None] * 2),
+                tf.TensorShape([None] * 2),
+            ),
         ),
     )
-    lengths = tf.math.count_nonzero(
-        ids != options.pad_id, axis=1, dtype=tf.int32
+    return _result(state.collect(outcome, beams, pad_id), pad_id)
+
+
+def most_beams(request: Request) -> tf.Tensor:
+    """Returns K, the most hypotheses that a sentence of the batch keeps."""
+    return _most(request.beam_size)
+
+
+def _most(values: tf.Tensor) -> tf.Tensor:
+    return tf.maximum(tf.reduce_max(values), 1)
+
+
+def _with_shape(tensor: tf.Tensor, shape: tf.TensorShape) -> tf.Tensor:
+    """Checks that a step's result has the loop's shape, and states it."""
+    return tf.ensure_shape(tensor, shape)
+
+
+def _step(step_fn, index, beams: Beams, plain, ids: Ids) -> Beams:
+    """One step of every sentence that is still searched."""
+    count = tf.shape(beams.ids)[1]
+    logits, cache = step_fn(
+        beams.ids[:, :, -1],
+        index,
+        beams.cache,
+        beams.context,
+        _ancestors(beams.ancestry, count),
     )
-    scores = log_probs / length_penalty(lengths, options.alpha)
-    return _result(ids[:, None], scores[:, None], options)
+    _check_logits(logits)
+    choice = Choice(
+        *tf.cond(
+            plain,
+            lambda: tuple(selection.plain(beams, logits, index, ids)),
+            lambda: tuple(selection.full(beams, logits, index, ids)),
+        )
+    )
+    return _advance(beams, cache, choice, index, plain)
 
 
-def _beam(step_fn, cache, options, max_lengths) -> SearchResult:
-    invariants = tf.nest.map_structure(_invariant, cache)
+def _check_logits(logits: tf.Tensor) -> None:
+    if logits.shape.rank != 3 or (logits.shape[2] or 0) < 2:
+        raise ValueError(
+            "step_fn: expected logits of shape (sentences, beams, vocab_size "
+            f">= 2), vocab_size known, got {logits.shape}"
+        )
 
-    def body(*state):
-        state = _Beams(*state)
-        last = tf.reshape(state.ids[:, :, -1], [-1])
-        logits, cache = step_fn(last, state.index, state.cache)
-        state, rows = _advance(state, logits, options, max_lengths)
-        cache = tf.nest.map_structure(lambda t: tf.gather(t, rows), cache)
-        return tuple(state._replace(cache=_with_shapes(cache, invariants)))
 
-    end = tf.while_loop(
-        lambda index, active, *_: tf.reduce_any(active),
-        body,
-        tuple(_start(cache, options, max_lengths)),
-        shape_invariants=tuple(
-            _loop_shapes(options, max_lengths.shape[0], invariants)
+def _ancestors(ancestry: tf.Tensor, count: tf.Tensor) -> tf.Tensor:
+    """Returns which kept places are each hypothesis' own, (n, K, (i+1) K)."""
+    n = tf.shape(ancestry)[0]
+    beams = tf.range(count)
+    itself = tf.broadcast_to(beams[None, :, None], [n, count, 1])
+    path = tf.concat([ancestry, itself], axis=2)
+    own = path[..., None] == beams
+    return tf.reshape(own, [n, count, tf.shape(path)[2] * count])
+
+
+def _advance(beams: Beams, cache, choice: Choice, index, plain) -> Beams:
+    """Returns the state after a step's choice."""
+
+    def followed(tensor):
+        return tf.gather(tensor, choice.parents, batch_dims=1)
+
+    history = followed(beams.ids)
+    tokens = choice.tokens
+    request = beams.request
+    new_rules = tf.cond(
+        plain,
+        lambda: beams.rules,
+        lambda: rules.advance(
+            tf.nest.map_structure(followed, beams.rules),
+            request,
+            history[:, :, 1:],
+            tokens,
         ),
     )
-    return _collect(_Beams(*end), options, max_lengths)
+    moved = tf.nest.map_structure(followed, cache.moved)
+    count = tf.shape(beams.ids)[1]
+    itself = tf.broadcast_to(tf.range(count)[None], tf.shape(tokens))
+    path = tf.concat([beams.ancestry, itself[..., None]], axis=2)
+    new = beams._replace(
+        ids=tf.concat([history, tokens[..., None]], axis=2),
+        log_probs=choice.log_probs,
+        ancestry=followed(path),
+        done_ids=choice.done_ids,
+        done_scores=choice.done_scores,
+        rules=new_rules,
+        cache=Cache(kept=cache.kept, moved=moved),
+    )
+    kept = _kept_as_they_are(beams, new)
+    goes_on = _can_improve(kept) & (index + 1 < request.max_lengths)
+    return kept._replace(active=beams.active & goes_on)
 
 
-def _loop_shapes(options, batch, cache_shapes) -> _Beams:
-    beams, results = options.beam_size, options.num_results
-    return _Beams(
-        index=tf.TensorShape([]),
-        active=tf.TensorShape([batch]),
-        ids=tf.TensorShape([batch, beams, None]),
-        log_probs=tf.TensorShape([batch, beams]),
-        done_ids=tf.TensorShape([batch, results, None]),
-        done_scores=tf.TensorShape([batch, results]),
-        cache=cache_shapes,
+def _kept_as_they_are(old: Beams, new: Beams) -> Beams:
+    """Leaves the hypotheses of sentences that have stopped as they were."""
+    active = old.active[:, None]
+    ids = tf.where(active[..., None], new.ids[:, :, :-1], old.ids)
+    last = tf.where(active, new.ids[:, :, -1], old.ids[:, :, 0])  # padding
+    return new._replace(
+        ids=tf.concat([ids, last[..., None]], axis=2),
+        log_probs=tf.where(active, new.log_probs, old.log_probs),
     )
 
 
-def _start(cache, options, max_lengths) -> _Beams:
-    beams, results = options.beam_size, options.num_results
-    batch = tf.shape(max_lengths)[0]
-    # One live hypothesis: K copies of the empty one would stay copies.
-    first = tf.constant([[0.0] + [_NEVER] * (beams - 1)])
-    return _Beams(
-        index=tf.constant(0),
-        active=max_lengths > 0,
-        ids=tf.fill([batch, beams, 1], options.pad_id),
-        log_probs=tf.tile(first, [batch, 1]),
-        done_ids=tf.fill([batch, results, 1], options.pad_id),
-        done_scores=tf.fill([batch, results], _NEVER),
-        cache=cache,
+def _can_improve(beams: Beams) -> tf.Tensor:
+    """Returns bool (n,): a live hypothesis can still become a result."""
+    request = beams.request
+    groups, results = tf.unstack(tf.shape(beams.done_scores)[1:])
+    count = tf.shape(beams.log_probs)[1]
+    size = tf.maximum(request.beam_size // request.num_groups, 1)[:, None]
+    group = tf.range(count)[None] // size
+    mine = group[:, None] == tf.range(groups)[None, :, None]
+    best = tf.reduce_max(
+        tf.where(mine, beams.log_probs[:, None], state.NEVER), axis=2
     )
+    penalty = length_penalty(request.max_lengths, request.alpha)[:, None]
+    # The groups take turns: each needs so many results, and no more.
+    quota = -(-request.num_results // request.num_groups)
+    quota = tf.minimum(quota, results)[:, None, None] - 1
+    quota = tf.broadcast_to(quota, [tf.shape(best)[0], groups, 1])
+    worst = tf.gather(beams.done_scores, quota, batch_dims=2)[..., 0]
+    better = best / penalty > worst
+    # Samples are wanted as they fall.
+    alive = (best > state.NEVER) & (request.temperature > 0)[:, None]
+    return tf.reduce_any(better | alive, axis=1)
 
 
-def _advance(
-    state: _Beams,
-    logits: tf.Tensor,
-    options: SearchOptions,
-    max_lengths: tf.Tensor,
-) -> tuple[_Beams, tf.Tensor]:
-    """One step of every active sentence.
-
-    Returns:
-        The new state, its cache still the old one, and int32 (batch * K,):
-        the rows of the cache that the live hypotheses continue.
-    """
-    beams = options.beam_size
-    gains, choices = _continuations(logits, 2 * beams, options.pad_id)
-    width = gains.shape[1]
-    totals = tf.reshape(gains, [-1, beams, width]) + state.log_probs[..., None]
-    totals, chosen = tf.math.top_k(
-        tf.reshape(totals, [-1, beams * width]), 2 * beams
-    )
-    tokens = tf.gather(
-        tf.reshape(choices, [-1, beams * width]), chosen, batch_dims=1
-    )
-    parents = chosen // width
-    ids = tf.gather(state.ids, parents, batch_dims=1)
-    ids = tf.concat([ids, tokens[..., None]], axis=2)
-    active, index = state.active, state.index + 1
-    ended = tokens == options.eos_id
-
-    done_ids, done_scores = _merge_finished(
-        state,
-        ids,
-        tf.where(ended & active[:, None], totals, _NEVER)
-        / length_penalty(index, options.alpha),
-        options,
-    )
-    log_probs, kept = tf.math.top_k(tf.where(ended, _NEVER, totals), beams)
-    log_probs = tf.where(active[:, None], log_probs, state.log_probs)
-    # A stopped sentence keeps its live hypotheses as they are.
-    ids = tf.where(
-        active[:, None, None],
-        tf.gather(ids, kept, batch_dims=1),
-        _padded(state.ids, options.pad_id),
-    )
-    parents = tf.gather(parents, kept, batch_dims=1)
-    attainable = log_probs[:, 0] / length_penalty(max_lengths, options.alpha)
-    active &= (index < max_lengths) & (attainable > done_scores[:, -1])
-    first_rows = tf.range(tf.shape(parents)[0])[:, None] * beams
-    rows = tf.reshape(first_rows + parents, [-1])
-    return state._replace(
-        index=index,
-        active=active,
-        ids=ids,
-        log_probs=log_probs,
-        done_ids=done_ids,
-        done_scores=done_scores,
-    ), rows
-
-
-def _padded(ids: tf.Tensor, pad_id: int) -> tf.Tensor:
-    """Adds one column of padding to ids (batch, n, i)."""
-    return tf.pad(ids, [[0, 0], [0, 0], [0, 1]], constant_values=pad_id)
-
-
-def _merge_finished(state, ids, scores, options):
-    """Keeps the best of the finished and of those that end in this step."""
-    scores = tf.concat([state.done_scores, scores], axis=1)
-    ids = tf.concat([_padded(state.done_ids, options.pad_id), ids], axis=1)
-    scores, best = tf.math.top_k(scores, options.num_results)
-    return tf.gather(ids, best, batch_dims=1), scores
-
-
-def _collect(state, options, max_lengths) -> SearchResult:
-    """Finished hypotheses, then as many closed live ones as are missing."""
-    results = options.num_results
-    penalty = length_penalty(max_lengths, options.alpha)[:, None]
-    scores = tf.concat([state.done_scores, state.log_probs / penalty], axis=1)
-    ids = tf.concat([state.done_ids, state.ids], axis=1)
-    missing = tf.math.count_nonzero(
-        tf.math.is_inf(state.done_scores),
-        axis=1,
-        keepdims=True,
-        dtype=tf.int32,
-    )
-    slots = tf.range(results)[None]
-    slots = tf.where(slots < results - missing, slots, slots + missing)
-    return _result(
-        tf.gather(ids, slots, batch_dims=1),
-        tf.gather(scores, slots, batch_dims=1),
-        options,
-    )
-
-
-def _result(ids, scores, options) -> SearchResult:
-    """Drops the first id, empties impossible hypotheses, measures all."""
-    ids = ids[:, :, 1:]
-    possible = scores > _NEVER
-    ids = tf.where(possible[..., None], ids, options.pad_id)
+def _result(outcome: state.Outcome, pad_id: int) -> SearchResult:
+    """Cuts the results to the longest and measures all."""
+    ids = outcome.ids
+    lengths = tf.math.count_nonzero(ids != pad_id, axis=2, dtype=tf.int32)
+    longest = tf.maximum(tf.reduce_max(lengths), 0)
     return SearchResult(
-        ids=ids,
-        scores=scores,
-        lengths=tf.math.count_nonzero(
-            ids != options.pad_id, axis=2, dtype=tf.int32
-        ),
-        finished=tf.reduce_any(ids == options.eos_id, axis=2),
+        ids=ids[:, :, :longest],
+        scores=outcome.scores,
+        lengths=lengths,
+        finished=outcome.finished,
     )

@@ -8,7 +8,7 @@ _MIN_BLOCK = 16
 _MAX_BLOCK = 256
 
 
-def block_size(vocab_size: int | None, k: int) -> int | None:
+def block_size(vocab_size: int | None, k: int = 16) -> int | None:
     """Returns the block length for `top_k`, or None where blocks don't pay.
 
     It is the largest divisor of `vocab_size` between 16 and 256, so that the
@@ -16,7 +16,7 @@ def block_size(vocab_size: int | None, k: int) -> int | None:
 
     Args:
         vocab_size: int, or None where it is only known when the graph runs.
-        k: int, how many are wanted.
+        k: int, how many are wanted, as far as one knows.
     """
     if vocab_size is None:
         return None
@@ -26,7 +26,7 @@ def block_size(vocab_size: int | None, k: int) -> int | None:
     return None
 
 
-def top_k(values: tf.Tensor, k: int) -> tuple[tf.Tensor, tf.Tensor]:
+def top_k(values: tf.Tensor, k: int | tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """The k largest of each row, sorted; ties in favour of lower indices.
 
     The k largest lie in the k blocks with the largest maxima: one pass over
@@ -35,20 +35,22 @@ def top_k(values: tf.Tensor, k: int) -> tuple[tf.Tensor, tf.Tensor]:
 
     Args:
         values: float (rows, vocab_size), vocab_size >= k, no NaN.
-        k: int.
+        k: int, or int32 scalar.
     Returns:
         (float32 (rows, k), int32 (rows, k)): values and indices.
     """
-    size = block_size(values.shape[1], k)
+    known = k if isinstance(k, int) else None
+    size = block_size(values.shape[1], *([] if known is None else [known]))
     if size is None:
         return tf.math.top_k(tf.cast(values, tf.float32), k)
     blocks = tf.reshape(values, [-1, values.shape[1] // size, size])
     maxima = tf.cast(tf.reduce_max(blocks, axis=2), tf.float32)
-    chosen = tf.math.top_k(maxima, k).indices
+    count = tf.minimum(k, tf.shape(maxima)[1])
+    chosen = tf.math.top_k(maxima, count).indices
     # In rising order, so that ties between blocks keep the lower index.
-    chosen = -tf.math.top_k(-chosen, k).values
+    chosen = -tf.math.top_k(-chosen, count).values
     inside = tf.gather(blocks, chosen, batch_dims=1)
-    inside = tf.reshape(tf.cast(inside, tf.float32), [-1, k * size])
+    inside = tf.reshape(tf.cast(inside, tf.float32), [-1, count * size])
     best, positions = tf.math.top_k(inside, k)
     block = tf.gather(chosen, positions // size, batch_dims=1)
     return best, block * size + positions % size

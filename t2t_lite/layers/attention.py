@@ -50,16 +50,12 @@ class MultiHeadAttention(keras.layers.Layer):
             projection "self".
         value: float tensor of the key's shape; with projection "separate" only.
         attention_mask: optional bool tensor broadcastable to
-            `(batch, query_length, key_length)`; True = may attend. Its batch is
-            the memory's where `memory` is given.
+            `(batch, query_length, key_length)`; True = may attend.
         cache: optional dict of earlier "key" `(batch, num_heads, length,
             key_head_size)` and "value" (the same with value_head_size), for
             projection "self"; this call's keys and values are appended, and
             key_length counts them all. See `init_cache`.
         memory: optional dict from `project_memory`, instead of key and value.
-            The query's batch may be a multiple of its batch (row-major beams)
-            while the mask's query axis is 1 or the mask is None; keys and
-            values are not copied per beam then.
         return_attention_weights: bool.
         training: bool, whether to drop.
 
@@ -133,20 +129,16 @@ class MultiHeadAttention(keras.layers.Layer):
     ):
         self._check_call(key, value, cache, memory)
         _check_mask(attention_mask)
-        beams = query
-        if memory is not None and _same_for_queries(attention_mask):
-            query = _fold_beams(query, memory["key"])
         heads = self._project_all(query, key, value, memory)
         if cache is not None:
             heads["key"] = tf.concat([cache["key"], heads["key"]], axis=2)
             heads["value"] = tf.concat([cache["value"], heads["value"]], axis=2)
         output, weights = self._attend(heads, attention_mask, training)
-        results = [tf.reshape(output, tf.shape(beams))]
-        results[0].set_shape(beams.shape)
+        results = [output]
         if cache is not None:
             results.append({"key": heads["key"], "value": heads["value"]})
         if return_attention_weights:
-            results.append(_unfold_weights(weights, beams))
+            results.append(weights)
         return tuple(results) if len(results) > 1 else results[0]
 
     def project_memory(self, key, value=None):
@@ -321,21 +313,3 @@ def _masked_softmax(logits, attention_mask):
         bias = tf.where(attention_mask, 0.0, _MASKED_LOGIT)
         logits += tf.expand_dims(bias, 1)
     return tf.nn.softmax(logits)
-
-
-def _same_for_queries(attention_mask) -> bool:
-    return attention_mask is None or attention_mask.shape[1] == 1
-
-
-def _fold_beams(query, memory):
-    """Makes the beams of a sentence its queries: one product serves all."""
-    return tf.reshape(query, [shape_of(memory)[0], -1, query.shape[-1]])
-
-
-def _unfold_weights(weights, query):
-    """Returns weights for the query's own batch; undoes `_fold_beams`."""
-    batch, length, _ = shape_of(query)
-    _, heads, _, key_length = shape_of(weights)
-    weights = tf.transpose(weights, [0, 2, 1, 3])
-    weights = tf.reshape(weights, [batch, length, heads, key_length])
-    return tf.transpose(weights, [0, 2, 1, 3])

@@ -125,27 +125,35 @@ class Decoder(keras.layers.Layer):
         ]
 
     def init_cache(self, batch: int | tf.Tensor) -> list[dict[str, tf.Tensor]]:
-        """Returns every layer's empty cache for `batch` rows."""
+        """Returns every layer's empty cache for `batch` sentences."""
         return [block.self_attention.init_cache(batch) for block in self.blocks]
 
-    def step(self, inputs, memory, memory_mask, cache):
-        """Decodes one position.
+    def step(self, inputs, memory, cache, self_mask=None, memory_mask=None):
+        """Decodes one position of several hypotheses a sentence.
+
+        The cache has a place for each hypothesis of each step, in the order
+        of the steps, and nothing in it ever moves: which places a hypothesis
+        descends from is what `self_mask` says.
 
         Args:
-            inputs: float tensor `(rows, 1, hidden_size)`, rows = batch beams.
-            memory: list from `project_memory`, of batch sentences.
+            inputs: float tensor `(batch, beams, hidden_size)`.
+            memory: list from `project_memory`.
+            cache: list from `init_cache(batch)` or from the step before.
+            self_mask: optional bool tensor `(batch, beams, places)`, places =
+                those of the cache, then one for each of `inputs`; None = all,
+                as it is with one beam.
             memory_mask: optional bool tensor `(batch, 1, memory_length)`.
-            cache: list from `init_cache(rows)` or from the step before.
 
         Returns:
-            The states `(rows, 1, hidden_size)` and the cache, longer by one.
+            The states `(batch, beams, hidden_size)` and the cache, longer by
+            as many places as there are beams.
         """
         states, new_cache = inputs, []
         for block, block_memory, block_cache in zip(
             self.blocks, memory, cache, strict=True
         ):
             states, block_cache = block.step(
-                states, block_memory, memory_mask, block_cache
+                states, block_memory, block_cache, self_mask, memory_mask
             )
             new_cache.append(block_cache)
         return self._finish(states), new_cache

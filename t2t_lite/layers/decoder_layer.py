@@ -95,22 +95,23 @@ class DecoderLayer(keras.layers.Layer):
         weights = {"self": self_weights, "memory": memory_weights}
         return self._transform(states, training), weights
 
-    def step(self, inputs, memory, memory_mask, cache):
+    def step(self, inputs, memory, cache, self_mask=None, memory_mask=None):
         """Decodes one position; see `Decoder.step`.
 
         Args:
-            inputs: float tensor `(rows, 1, hidden_size)`, rows = batch beams.
+            inputs: float tensor `(batch, beams, hidden_size)`.
             memory: dict from `memory_attention.project_memory`.
-            memory_mask: optional bool tensor `(batch, 1, memory_length)`.
             cache: dict from `self_attention.init_cache` or the step before.
+            self_mask: optional bool tensor `(batch, beams, places)`.
+            memory_mask: optional bool tensor `(batch, 1, memory_length)`.
 
         Returns:
-            The states `(rows, 1, hidden_size)` and the new cache.
+            The states `(batch, beams, hidden_size)` and the new cache.
         """
         states, cache = self.self_residual(
             inputs,
             function=lambda query: self.self_attention(
-                query, cache=cache, training=False
+                query, attention_mask=self_mask, cache=cache, training=False
             ),
             training=False,
         )

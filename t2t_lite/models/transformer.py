@@ -9,6 +9,7 @@ import keras
 import tensorflow as tf
 
 from t2t_lite import layers
+from t2t_lite.decoding.state import Cache
 from t2t_lite.hparams import HParams, require, require_choice
 from t2t_lite.registry import MODELS
 
@@ -333,27 +334,40 @@ class Transformer(keras.Model):
         states = self._encode(inputs, mask, None, False)
         return {"memory": self.decoder.project_memory(states), "mask": mask}
 
-    def init_cache(self, batch: tf.Tensor | int) -> Any:
-        """Returns the empty self-attention cache of `batch` rows."""
-        return self.decoder.init_cache(batch)
+    def init_cache(self, batch: tf.Tensor | int, beams: tf.Tensor | int):
+        """Returns the empty `decoding.search.Cache` of `batch` sentences.
+
+        Args:
+            batch: int or int32 scalar.
+            beams: the same; keys and values are kept, so it is not used.
+        """
+        del beams
+        return Cache(kept=self.decoder.init_cache(batch))
 
     def decode_step(
-        self, ids: tf.Tensor, index: tf.Tensor, cache: Any, context: Any
-    ) -> tuple[tf.Tensor, Any]:
+        self,
+        ids: tf.Tensor,
+        index: tf.Tensor,
+        cache: Cache,
+        context: Any,
+        ancestors: tf.Tensor,
+    ) -> tuple[tf.Tensor, Cache]:
         """Decodes one position of every hypothesis.
 
         Args:
-            ids: int32 (batch * beams,), the ids of the position before; 0 at
+            ids: int32 (batch, beams), the ids of the position before; 0 at
                 the first.
             index: int32 scalar, the position, from 0.
-            cache: from `init_cache(batch * beams)` or the step before.
-            context: from `encode`, for `batch` rows.
+            cache: from `init_cache` or the step before.
+            context: from `encode`.
+            ancestors: bool (batch, beams, (index + 1) * beams), the cache's
+                places that a hypothesis descends from, and its own.
         Returns:
-            (logits (batch * beams, vocab_size), the longer cache).
+            (logits (batch, beams, vocab_size), the longer cache).
         """
-        x = self.target_embedding(ids[:, None])
+        x = self.target_embedding(ids)
         x += tf.cast(self.target_position(index[None, None]), x.dtype)
-        x, cache = self.decoder.step(
-            x, context["memory"], context["mask"], cache
+        x, kept = self.decoder.step(
+            x, context["memory"], cache.kept, ancestors, context["mask"]
         )
-        return self.softmax.logits(x[:, 0]), cache
+        return self.softmax.logits(x), Cache(kept=kept)

@@ -5,21 +5,54 @@ import pytest
 import tensorflow as tf
 
 from t2t_lite.decoding.search import (
+    Cache,
+    Request,
     SearchOptions,
     beam_search,
     length_penalty,
+    most_beams,
 )
 from tests.decoding.toy_model import EOS, ToyModel
 
 
-def _search(model, options, max_lengths, rows=None, dtype=tf.float32):
-    beams = options.beam_size
+def _request(options, max_lengths, **given):
+    max_lengths = tf.convert_to_tensor(max_lengths, tf.int32)
+    return Request.of(options, max_lengths, **given).checked()
+
+
+def _search(model, options, max_lengths, rows=None, kept=False, **given):
+    """Searches for outputs of the sentences `rows`; by default of all."""
+    dtype = given.pop("dtype", tf.float32)
+    request = _request(options, max_lengths, **given)
+    rows = list(range(len(max_lengths))) if rows is None else rows
     return beam_search(
-        model.step_fn(beams, dtype, rows),
-        model.cache(len(max_lengths) * beams),
-        options,
-        max_lengths=tf.constant(max_lengths, tf.int32),
+        model.step_fn(dtype, kept),
+        model.cache(len(max_lengths), most_beams(request)),
+        tf.constant(rows, tf.int32),
+        request,
     )
+
+
+def _in_graph(model, options, max_lengths):
+    """As `_search`, while a graph is built."""
+    request = _request(options, max_lengths)
+    batch = tf.shape(max_lengths)[0]
+    return beam_search(
+        model.step_fn(),
+        model.cache(batch, most_beams(request)),
+        tf.range(batch),
+        request,
+    )
+
+
+def _same_logits(logits):
+    """Returns a step function that says the same at every step."""
+
+    def step(ids, index, cache, context, ancestors):
+        shape = [*tf.unstack(tf.shape(ids)), len(logits)]
+        return tf.broadcast_to(tf.constant(logits), shape), cache
+
+    return step
 
 
 def _outputs(result, sentence):
@@ -135,18 +168,11 @@ def test_a_sentence_does_not_depend_on_its_batch(beams):
 def test_graph_with_unknown_batch_equals_eager(beams):
     model = ToyModel(vocab_size=6, depth=5, batch=4, seed=6)
     options = SearchOptions(beam_size=beams, num_results=beams)
-    step = model.step_fn(beams)
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.int32)])
     def search(max_lengths):
-        rows = tf.shape(max_lengths)[0] * beams
-        return beam_search(
-            step, model.cache(rows), options, max_lengths=max_lengths
-        )
+        return _in_graph(model, options, max_lengths)
 
-    assert search.get_concrete_function().structured_outputs.ids.shape[1:2] == [
-        beams
-    ]
     for max_lengths in ([5, 2, 0, 4], []):
         result = search(tf.constant(max_lengths, tf.int32))
         eager = _search(model, options, max_lengths)
@@ -170,15 +196,11 @@ def test_bfloat16_logits_are_searched_in_float32():
 
 @pytest.mark.parametrize("beams", [1, 2])
 def test_padding_is_never_produced(beams):
-    options = SearchOptions(beam_size=beams)
     result = beam_search(
-        lambda ids, index, cache: (
-            tf.tile([[9.0, 0.0, 1.0, 0.5]], [tf.shape(ids)[0], 1]),
-            cache,
-        ),
+        _same_logits([9.0, 0.0, 1.0, 0.5]),
+        Cache(),
         (),
-        options,
-        max_lengths=tf.constant([3]),
+        _request(SearchOptions(beam_size=beams), [3]),
     )
     assert result.lengths[0, 0] >= 1
     assert (result.ids.numpy()[0, 0, : result.lengths[0, 0]] != 0).all()
@@ -195,11 +217,12 @@ def test_impossible_ids_give_no_nan(beams):
             [-np.inf] * 4,
         ]
     )
+    options = SearchOptions(beam_size=beams, num_results=beams)
     result = beam_search(
-        lambda ids, index, cache: (tf.gather(logits, ids), cache),
+        lambda ids, index, cache, *_: (tf.gather(logits, ids), cache),
+        Cache(),
         (),
-        SearchOptions(beam_size=beams, num_results=beams),
-        max_lengths=tf.constant([7]),
+        _request(options, [7]),
     )
     np.testing.assert_array_equal(result.ids[0, 0, :2], [2, 1])
     np.testing.assert_array_equal(
@@ -221,11 +244,12 @@ def test_a_hypothesis_without_continuation_dies(beams):
             [-np.inf] * 4,
         ]
     )
+    options = SearchOptions(beam_size=beams, num_results=beams, alpha=0.0)
     result = beam_search(
-        lambda ids, index, cache: (tf.gather(logits, ids), cache),
+        lambda ids, index, cache, *_: (tf.gather(logits, ids), cache),
+        Cache(),
         (),
-        SearchOptions(beam_size=beams, num_results=beams, alpha=0.0),
-        max_lengths=tf.constant([7]),
+        _request(options, [7]),
     )
     second = np.log(1 / (1 + np.e)) if beams > 1 else -np.inf
     np.testing.assert_allclose(
@@ -237,17 +261,14 @@ def test_a_hypothesis_without_continuation_dies(beams):
 def test_stops_as_soon_as_no_continuation_can_win():
     """A sure short output ends the search long before the max length."""
     steps = []
+    logits = _same_logits([0.0, 9.0, 0.0, 0.0])
 
-    def step(ids, index, cache):
+    def step(ids, index, *rest):
         steps.append(int(index))
-        return tf.tile([[0.0, 9.0, 0.0, 0.0]], [tf.shape(ids)[0], 1]), cache
+        return logits(ids, index, *rest)
 
-    beam_search(
-        step,
-        (),
-        SearchOptions(beam_size=3, alpha=0.6),
-        max_lengths=tf.constant([50]),
-    )
+    request = _request(SearchOptions(beam_size=3, alpha=0.6), [50])
+    beam_search(step, Cache(), (), request)
     assert steps == [0]
 
 
@@ -269,15 +290,11 @@ def test_length_penalty_is_gnmts():
 def test_saved_model_searches_with_core_operations(tmp_path):
     model = ToyModel(vocab_size=6, depth=5, batch=4, seed=9)
     options = SearchOptions(beam_size=3, num_results=2)
-    step = model.step_fn(3)
     module = tf.Module()
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.int32)])
     def search(max_lengths):
-        rows = tf.shape(max_lengths)[0] * 3
-        result = beam_search(
-            step, model.cache(rows), options, max_lengths=max_lengths
-        )
+        result = _in_graph(model, options, max_lengths)
         return {"ids": result.ids, "scores": result.scores}
 
     module.search = search
@@ -297,11 +314,11 @@ def test_saved_model_searches_with_core_operations(tmp_path):
 
 def test_wrong_shapes_are_named():
     with pytest.raises(ValueError, match=r"max_lengths: expected shape"):
-        beam_search(None, (), SearchOptions(), max_lengths=tf.constant(3))
+        _request(SearchOptions(), 3)
     with pytest.raises(ValueError, match="step_fn: expected logits of shape"):
         beam_search(
-            lambda ids, index, cache: (ids, cache),
+            lambda ids, index, cache, *_: (ids, cache),
+            Cache(),
             (),
-            SearchOptions(),
-            max_lengths=tf.constant([3]),
+            _request(SearchOptions(), [3]),
         )

@@ -11,7 +11,16 @@ import itertools
 import numpy as np
 import tensorflow as tf
 
+from t2t_lite.decoding.search import Cache
+
 EOS = 1
+
+
+def _ancestors(places, ancestors):
+    """Returns each hypothesis' own places (n, K, i + 1) in their order."""
+    n, beams, count = tf.unstack(tf.shape(ancestors))
+    places = tf.broadcast_to(places[:, None], [n, beams, count])
+    return tf.reshape(places[ancestors], [n, beams, -1])
 
 
 class ToyModel:
@@ -35,32 +44,40 @@ class ToyModel:
             for i in range(depth)
         ]
 
-    def step_fn(self, beams, dtype=tf.float32, rows=None):
-        """Returns beam_search's step function for the sentences `rows`."""
-        tables = [t if rows is None else t[rows] for t in self.tables]
-        flat = tf.concat([t.reshape(len(t), -1) for t in tables], axis=1)
-        sizes = np.cumsum([0] + [t[0].size for t in tables])
+    def step_fn(self, dtype=tf.float32, kept=False):
+        """Returns beam_search's step function.
+
+        Args:
+            dtype: of the logits.
+            kept: bool, whether it finds a hypothesis' history through its
+                ancestors, or in what is reordered as hypotheses are.
+        """
+        flat = tf.concat([t.reshape(len(t), -1) for t in self.tables], axis=1)
+        sizes = np.cumsum([0] + [t[0].size for t in self.tables])
         offsets = tf.constant(sizes[:-1], tf.int32)
 
-        def step(ids, index, cache):
-            history = tf.concat([cache["history"], ids[:, None]], axis=1)
-            places = self.vocab_size ** tf.range(index, -1, -1)
-            state = tf.reduce_sum(history * places[None], axis=1)
-            count = tf.shape(ids)[0]
-            columns = tf.range(self.vocab_size)[None]
-            columns += (offsets[index] + state * self.vocab_size)[:, None]
-            sentences = tf.range(count) // beams
-            logits = tf.gather(
-                tf.gather(flat, sentences), columns, batch_dims=1
-            )
-            logits = tf.reshape(logits, [-1, self.vocab_size])
-            return tf.cast(logits, dtype), {"history": history}
+        def step(ids, index, cache, context, ancestors):
+            places = tf.concat([cache.kept, ids], axis=1)
+            moved = tf.concat([cache.moved, ids[..., None]], axis=2)
+            history = _ancestors(places, ancestors) if kept else moved
+            powers = self.vocab_size ** tf.range(index, -1, -1)
+            state = tf.reduce_sum(history * powers, axis=2)
+            columns = tf.range(self.vocab_size)
+            columns += (offsets[index] + state * self.vocab_size)[..., None]
+            rows = tf.gather(flat, context)
+            logits = tf.gather(rows, columns, batch_dims=1)
+            logits = tf.ensure_shape(logits, [None, None, self.vocab_size])
+            return tf.cast(logits, dtype), Cache(kept=places, moved=moved)
 
         return step
 
-    def cache(self, rows):
-        """Returns the empty cache; its length axis grows."""
-        return {"history": tf.zeros([rows, 0], tf.int32)}
+    @staticmethod
+    def cache(batch, beams):
+        """Returns the empty cache; its length axes grow."""
+        return Cache(
+            kept=tf.zeros([batch, 0], tf.int32),
+            moved=tf.zeros([batch, beams, 0], tf.int32),
+        )
 
     def next_log_probs(self, sentence, prefix):
         """Log-probabilities (vocab_size,) after `prefix`, in float64."""

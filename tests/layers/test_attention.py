@@ -181,24 +181,6 @@ def test_projected_memory_is_the_same_memory(projection):
     )
 
 
-def test_beams_share_a_memory_without_copies():
-    layer, beams = make("memory"), 2
-    query = RANDOM.normal(size=(BATCH * beams, 1, HIDDEN)).astype("float32")
-    mask = RANDOM.integers(0, 2, (BATCH, 1, MEMORY)) == 1
-    mask[1] = False
-    options = {"return_attention_weights": True}
-    memory = layer.project_memory(KEY)
-    shared = layer(query, attention_mask=mask, memory=memory, **options)
-    repeated = layer(
-        query,
-        np.repeat(KEY, beams, axis=0),
-        attention_mask=np.repeat(mask, beams, axis=0),
-        **options,
-    )
-    for one, other in zip(shared, repeated, strict=True):
-        np.testing.assert_allclose(one, other, atol=1e-6)
-
-
 def test_fused_kernels_start_like_separate_ones():
     layer = MultiHeadAttention(64, 2, key_head_size=8, value_head_size=96)
     layer.build()

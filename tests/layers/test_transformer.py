@@ -132,13 +132,20 @@ def test_cached_decoding_is_the_full_forward(norm, beams):
         memory_mask=np.repeat(mask, beams, axis=0),
     )
     memory = decoder.project_memory(STATES)
-    cache = decoder.init_cache(rows)
+    cache = decoder.init_cache(BATCH)
     for index in range(LENGTH):
+        mine = np.tile(np.eye(beams, dtype=bool), [BATCH, 1, index + 1])
         states, cache = decoder.step(
-            inputs[:, index : index + 1], memory, mask, cache
+            inputs[:, index].reshape(BATCH, beams, HIDDEN),
+            memory,
+            cache,
+            None if beams == 1 else mine,
+            mask,
         )
-        np.testing.assert_allclose(states[:, 0], full[:, index], atol=1e-5)
-    assert cache[1]["key"].shape == (rows, 2, LENGTH, 4)
+        np.testing.assert_allclose(
+            tf.reshape(states, [rows, HIDDEN]), full[:, index], atol=1e-5
+        )
+    assert cache[1]["key"].shape == (BATCH, 2, LENGTH * beams, 4)
 
 
 def test_step_in_a_graph_with_everything_dynamic():
@@ -147,15 +154,12 @@ def test_step_in_a_graph_with_everything_dynamic():
 
     @tf.function(input_signature=[tf.TensorSpec([None, None, HIDDEN])] * 2)
     def run(states, inputs):
-        rows = tf.shape(inputs)[0]
         memory = decoder.project_memory(states)
-        output, cache = decoder.step(
-            inputs[:, :1], memory, None, decoder.init_cache(rows)
-        )
-        return decoder.step(output, memory, None, cache)[0]
+        cache = decoder.init_cache(tf.shape(inputs)[0])
+        output, cache = decoder.step(inputs, memory, cache)
+        return decoder.step(output, memory, cache)[0]
 
-    inputs = np.repeat(INPUTS, 2, axis=0)
-    assert run(STATES, inputs).shape == (2 * BATCH, 1, HIDDEN)
+    assert run(STATES, INPUTS[:, :2]).shape == (BATCH, 2, HIDDEN)
 
 
 def test_attention_weights_on_request():

@@ -58,7 +58,10 @@ def test_same_update(saving, options):
 def test_same_update_in_bfloat16(saving):
     plain, saved = _train("bfloat16"), _train("bfloat16", **SAVING[saving])
     # Adam's first updates are the gradients' signs: few may turn.
-    far = [np.mean(np.abs(a - b) > 5e-3) for a, b in zip(plain[0], saved[0], strict=True)]
+    far = [
+        np.mean(np.abs(a - b) > 5e-3)
+        for a, b in zip(plain[0], saved[0], strict=True)
+    ]
     assert np.mean(far) < 0.02
     assert saved[1]["loss"] == pytest.approx(plain[1]["loss"], rel=1e-2)
 
