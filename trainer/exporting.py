@@ -2,15 +2,19 @@
 
     <output_dir>/export/<version>/    a folder that TF Serving loads as it is
 
-`serving_default` takes `inputs`, strings (batch,), and returns `outputs`,
-strings (batch,), and `scores`, float32 (batch,): the best translation and its
-log-probability over the length penalty.
+Signatures: `serving_default` takes `inputs`, strings (batch,), and returns
+`outputs`, strings (batch,), and `scores`, float32 (batch,): the best
+translation and its log-probability over the length penalty. `translate` takes
+everything that a request may ask for and returns all results, their tokens and
+attention; `score` rates given translations; `encode` gives sentence vectors.
+`text_graphs` has each one's inputs and outputs.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import hashlib
+import inspect
 import os
 import re
 import shutil
@@ -45,18 +49,56 @@ class ServingModule(tf.Module):
         self.weights = [v.value for v in predictor.model.weights]
         self.tokenizer = predictor.tokenizer
 
-        def serve(inputs):
-            result = predictor.graph(inputs)
-            return {
-                "outputs": result["outputs"][:, 0],
-                "scores": result["scores"][:, 0],
-            }
+        graphs = predictor.graphs
+        specs = graphs.specification()
+        inputs = specs.pop("inputs")
+        alpha = tf.constant([predictor.options.alpha], tf.float32)
+        targets = tf.TensorSpec([None], tf.string, "targets")
+        self.functions = {
+            "serving_default": _signature(graphs.serve, {"inputs": inputs}),
+            "translate": _signature(
+                lambda inputs, **wishes: graphs.translate(inputs, wishes),
+                {"inputs": inputs, **specs},
+                graphs.defaults(),
+            ),
+            "score": _signature(
+                graphs.score,
+                {
+                    "inputs": inputs,
+                    "targets": targets,
+                    "alpha": specs["alpha"],
+                },
+                {"alpha": alpha},
+            ),
+            "encode": _signature(graphs.encode, {"inputs": inputs}),
+        }
 
-        self.serve = tf.function(
-            serve,
-            input_signature=[tf.TensorSpec([None], tf.string, "inputs")],
-            autograph=False,
+
+def _signature(function, specs, defaults=None):
+    """Returns a tf.function of named inputs, some with defaults.
+
+    The defaults go into the SavedModel, where a server finds them for inputs
+    that a request leaves out.
+    """
+    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    parameters = [
+        inspect.Parameter(
+            name,
+            kind,
+            default=(defaults or {}).get(name, inspect.Parameter.empty),
         )
+        for name in specs
+    ]
+
+    def call(*args, **kwargs):
+        bound = call.__signature__.bind(*args, **kwargs)
+        bound.apply_defaults()
+        return function(**bound.arguments)
+
+    call.__signature__ = inspect.Signature(parameters)
+    return tf.function(
+        call, input_signature=list(specs.values()), autograph=False
+    )
 
 
 def versions(root: str) -> list[int]:
@@ -103,8 +145,8 @@ def _export(predictor, root, version, sentences) -> str:
     there = versions(root)
     newest = there[-1] if there else 0
     folder = os.path.join(root, str(version or newest))
-    origin = _origin(predictor)
-    if _read_origin(folder) == origin:
+    made_of = origin(predictor)
+    if _read_origin(folder) == made_of:
         check_export(folder, predictor, sentences)
         return folder
     if version in there:
@@ -113,11 +155,11 @@ def _export(predictor, root, version, sentences) -> str:
             "leave the flag out"
         )
     version = version or newest + 1
-    _write(predictor, root, version, origin, sentences)
+    _write(predictor, root, version, made_of, sentences)
     return os.path.join(root, str(version))
 
 
-def _write(predictor, root, version, origin, sentences) -> None:
+def _write(predictor, root, version, made_of, sentences) -> None:
     """Writes and checks a version under a temporary name, and renames it."""
     # An absolute path is what TensorFlow's errors are read for.
     root = os.path.abspath(root)
@@ -127,12 +169,10 @@ def _write(predictor, root, version, origin, sentences) -> None:
             shutil.rmtree(os.path.join(root, name))
     module = ServingModule(predictor)
     try:
-        tf.saved_model.save(
-            module, temporary, signatures={"serving_default": module.serve}
-        )
+        tf.saved_model.save(module, temporary, signatures=module.functions)
         path = os.path.join(temporary, _ORIGIN_FILE)
         os.makedirs(os.path.dirname(path))
-        storage.write_json(path, origin)
+        storage.write_json(path, made_of)
         check_export(temporary, predictor, sentences)
         os.rename(temporary, os.path.join(root, str(version)))
     except BaseException:
@@ -140,7 +180,7 @@ def _write(predictor, root, version, origin, sentences) -> None:
         raise
 
 
-def _origin(predictor: Predictor) -> dict[str, Any]:
+def origin(predictor: Predictor) -> dict[str, Any]:
     """Returns what an export is made of, to know it again."""
     weights = hashlib.sha256()
     for variable in predictor.model.weights:

@@ -33,6 +33,23 @@ class SentencePieceGraphTokenizer(tf.Module):
         """int32 `(batch, length)` to string `(batch,)`; stops at EOS."""
         return self._tokenizer.detokenize(_ids_of_text(ids))
 
+    def tokens(self, ids):
+        """int32 `(batch, length)` to their pieces, string; "" for padding."""
+        return _without_padding(ids, self._tokenizer.id_to_string(ids))
+
+    def surfaces(self, texts):
+        """string `(batch,)` to what of each text every id stands for, ragged.
+
+        Returns:
+            RaggedTensor string `(batch, None)`, without outer spaces.
+        """
+        _, starts, ends = self._tokenizer.tokenize_with_offsets(texts)
+        whole = tf.repeat(texts, starts.row_lengths())
+        parts = tf.strings.substr(
+            whole, starts.values, ends.values - starts.values
+        )
+        return starts.with_values(tf.strings.strip(parts))
+
 
 class ByteGraphTokenizer(tf.Module):
     """`ByteEncoder` by TensorFlow's core operations."""
@@ -53,6 +70,19 @@ class ByteGraphTokenizer(tf.Module):
             "UTF-8",
             errors="replace",
         )
+
+    def tokens(self, ids):
+        """int32 `(batch, length)` to their bytes, string; "" for padding."""
+        names = tf.concat([["", "</s>", "<unk>"], _byte_table()[3:]], axis=0)
+        return _without_padding(ids, tf.gather(names, ids))
+
+    def surfaces(self, texts):
+        """string `(batch,)` to its bytes, RaggedTensor `(batch, None)`."""
+        return tf.strings.bytes_split(texts)
+
+
+def _without_padding(ids, tokens):
+    return tf.where(tf.equal(ids, PAD_ID), "", tokens)
 
 
 def _ids_of_text(ids):

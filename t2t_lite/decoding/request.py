@@ -137,6 +137,7 @@ class Request(NamedTuple):
 
 
 MOST = 1024  # beams; memory grows with them
+LONGEST = 1 << 16  # ids of an output; a search ends in the end
 OPTIONS = {
     "beam_size": tf.int32,
     "num_results": tf.int32,
@@ -153,21 +154,28 @@ OPTIONS = {
 
 
 def output_lengths(
-    options: SearchOptions, input_lengths: tf.Tensor
+    input_lengths: tf.Tensor,
+    *,
+    extra_length: tf.Tensor,
+    max_ratio: tf.Tensor,
+    max_length: tf.Tensor,
+    min_length: tf.Tensor,
+    min_ratio: tf.Tensor,
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Returns the shortest and the longest output of each input.
 
     Args:
-        options: SearchOptions.
         input_lengths: int32 (batch,), in ids, the end mark included.
+        extra_length, max_length, min_length: int32 (batch,), see
+            SearchOptions; a `max_length` of 0 is none.
+        max_ratio, min_ratio: float32 (batch,).
     Returns:
         (int32 (batch,), int32 (batch,)), end marks included.
     """
     lengths = tf.cast(input_lengths, tf.float32)
-    longest = tf.cast(tf.math.ceil(lengths * options.max_ratio), tf.int32)
-    longest += options.extra_length
-    if options.max_length is not None:
-        longest = tf.minimum(longest, options.max_length)
-    shortest = tf.cast(tf.math.ceil(lengths * options.min_ratio), tf.int32)
-    shortest = tf.maximum(shortest, options.min_length)
+    longest = tf.math.ceil(lengths * tf.maximum(max_ratio, 0.0))
+    longest = tf.cast(longest, tf.int32) + extra_length
+    longest = tf.minimum(longest, tf.where(max_length > 0, max_length, LONGEST))
+    shortest = tf.math.ceil(lengths * tf.maximum(min_ratio, 0.0))
+    shortest = tf.maximum(tf.cast(shortest, tf.int32), min_length)
     return tf.minimum(shortest, longest), longest

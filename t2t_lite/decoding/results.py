@@ -9,11 +9,12 @@ import math
 import os
 import stat
 import sys
-from collections.abc import Sequence
-from typing import BinaryIO
+from collections.abc import Mapping, Sequence
+from typing import Any, BinaryIO
 
 from t2t_lite.data.storage import replacing
 from t2t_lite.decoding.lines import Line
+from t2t_lite.decoding.partial import going_on
 from t2t_lite.errors import UserError, closest
 
 FORMATS = ("text", "nbest", "jsonl")
@@ -31,6 +32,9 @@ class ResultWriter:
     Standard output, and what is no regular file (a pipe, /dev/null), gets
     every line at once. All text is UTF-8.
 
+    Attributes:
+        done: int, lines of input whose results are there already.
+
     Formats:
         text: the best output of each line: lines out = lines in. Whatever
             may end a line inside an output becomes a space.
@@ -42,6 +46,9 @@ class ResultWriter:
     Args:
         path: str, or "-" for standard output.
         kind: str, one of FORMATS.
+        made_by: what the results depend on, of JSON's types: with it, what an
+            error or a kill interrupts stays as `path`.partial, and the next
+            writer with the same `made_by` goes on after its `done` lines.
     Raises:
         UserError: an unknown format; on entering, a folder that is not
             there, or `path` is one.
@@ -49,13 +56,20 @@ class ResultWriter:
             permission denied). BrokenPipeError is left as it is.
     """
 
-    def __init__(self, path: str, kind: str = "text"):
+    def __init__(
+        self,
+        path: str,
+        kind: str = "text",
+        made_by: Mapping[str, Any] | None = None,
+    ):
         if kind not in FORMATS:
             raise UserError(
                 f"output format {kind!r} is unknown{closest(kind, FORMATS)}; "
                 f"there are {', '.join(FORMATS)}"
             )
         self.path = path
+        self.done = 0
+        self._kind, self._made_by = kind, made_by
         self._format = getattr(self, f"_{kind}")
         self._stack = contextlib.ExitStack()
         self._file: BinaryIO | None = None
@@ -75,6 +89,12 @@ class ResultWriter:
         if os.path.isdir(path):
             raise IsADirectoryError(errno.EISDIR, "it is a folder")
         self._streaming = _is_special(path)
+        if self._made_by is not None and not self._streaming:
+            begun = stack.enter_context(
+                going_on(path, self._kind, self._made_by)
+            )
+            self.done = begun.done
+            return begun.file
         if not self._streaming:
             path = stack.enter_context(replacing(path))
         return stack.enter_context(open(path, "wb"))

@@ -8,6 +8,7 @@ from t2t_lite.layers.embedding import SharedEmbedding
 from t2t_lite.layers.encoder import Encoder
 from t2t_lite.layers.encoder_layer import EncoderLayer
 from t2t_lite.layers.feed_forward import FeedForward
+from t2t_lite.layers.freezing import frozen_weights
 from t2t_lite.layers.masks import (
     causal_mask,
     combine,
@@ -35,6 +36,7 @@ __all__ = [
     "TransformerConfig",
     "causal_mask",
     "combine",
+    "frozen_weights",
     "padding_mask",
     "seed_scope",
     "segment_mask",

@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 import keras
 import tensorflow as tf
 
+from t2t_lite.layers.freezing import frozen_value
+
 PACKAGE = "t2t_lite"
 
 
@@ -44,6 +46,9 @@ def matmul_last(
 
 def read(variable: keras.Variable, dtype: str) -> tf.Tensor:
     """Returns the variable's value as `dtype`, in any autocast scope."""
+    frozen = frozen_value(variable, dtype)
+    if frozen is not None:
+        return frozen
     return tf.cast(keras.ops.convert_to_tensor(variable), dtype)
 
 
@@ -61,6 +66,9 @@ def lookup(variable: keras.Variable, ids: tf.Tensor, dtype: str) -> tf.Tensor:
     Returns:
         Float tensor `(..., size)` of `dtype`.
     """
+    frozen = frozen_value(variable, dtype)
+    if frozen is not None:
+        return tf.gather(frozen, ids)
 
     @tf.custom_gradient
     def gather(table):

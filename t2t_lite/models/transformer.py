@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any
 
 import keras
@@ -10,109 +9,10 @@ import tensorflow as tf
 
 from t2t_lite import layers
 from t2t_lite.decoding.state import Cache
-from t2t_lite.hparams import HParams, require, require_choice
+from t2t_lite.models.transformer_hparams import TransformerHParams
 from t2t_lite.registry import MODELS
 
 Features = dict[str, tf.Tensor]
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class TransformerHParams(HParams):
-    """Hyperparameters of `Transformer`; the defaults are T2T's base.
-
-    Fields beside those of `HParams`:
-        hidden_size, filter_size, num_heads: sizes of every layer.
-        num_hidden_layers: layers of encoder and decoder alike, unless
-            num_encoder_layers or num_decoder_layers say otherwise.
-        key_head_size, value_head_size: sizes of one head's query and key, and
-            value; none = hidden_size / num_heads.
-        activation: "relu", "gelu" or "swiglu".
-        norm: "pre" (T2T) or "post" (the paper).
-        layer_prepostprocess_dropout: on embeddings and every residual branch.
-        attention_dropout, relu_dropout: on weights, inside the feed-forward.
-        attention_bias: biases in the attention's projections.
-        position: a kind of `layers.PositionEncoding`.
-        shared_embedding: "all" (source, target and softmax are one table),
-            "target_softmax" or "none".
-        embedding_scale: where sqrt(hidden_size) goes: "lookup", "softmax" or
-            "none".
-        recompute: every layer keeps only its inputs and is computed again in
-            the backward pass: less memory, the same updates, one forward pass
-            more.
-    """
-
-    hidden_size: int = 512
-    filter_size: int = 2048
-    num_heads: int = 8
-    num_hidden_layers: int = 6
-    num_encoder_layers: int | None = None
-    num_decoder_layers: int | None = None
-    key_head_size: int | None = None
-    value_head_size: int | None = None
-    activation: str = "relu"
-    norm: str = "pre"
-    layer_prepostprocess_dropout: float = 0.1
-    attention_dropout: float = 0.1
-    relu_dropout: float = 0.1
-    attention_bias: bool = False
-    position: str = "sinusoid_t2t"
-    shared_embedding: str = "all"
-    embedding_scale: str = "lookup"
-    recompute: bool = False
-
-    def __post_init__(self):
-        super().__post_init__()
-        for name in ("hidden_size", "filter_size", "num_heads"):
-            value = getattr(self, name)
-            require(value > 0, name, "an int above 0", value)
-        require(
-            self.hidden_size % 2 == 0,
-            "hidden_size",
-            "an even number",
-            self.hidden_size,
-        )
-        if self.key_head_size is None or self.value_head_size is None:
-            require(
-                self.hidden_size % self.num_heads == 0,
-                "num_heads",
-                f"a divisor of hidden_size={self.hidden_size}",
-                self.num_heads,
-            )
-        for name in (
-            "layer_prepostprocess_dropout",
-            "attention_dropout",
-            "relu_dropout",
-        ):
-            value = getattr(self, name)
-            require(0 <= value < 1, name, "a rate in [0, 1)", value)
-        for name in (
-            "num_hidden_layers",
-            "num_encoder_layers",
-            "num_decoder_layers",
-            "key_head_size",
-            "value_head_size",
-        ):
-            value = getattr(self, name)
-            require(value is None or value > 0, name, "an int above 0", value)
-        require_choice(
-            "activation", self.activation, ("relu", "gelu", "swiglu")
-        )
-        require_choice("norm", self.norm, ("pre", "post"))
-        require_choice(
-            "position",
-            self.position,
-            ("sinusoid_t2t", "sinusoid_paper", "sinusoid_marian", "learned"),
-        )
-        require_choice(
-            "shared_embedding",
-            self.shared_embedding,
-            ("all", "target_softmax", "none"),
-        )
-        require_choice(
-            "embedding_scale",
-            self.embedding_scale,
-            ("lookup", "softmax", "none"),
-        )
 
 
 @MODELS.register("transformer")
@@ -261,13 +161,20 @@ class Transformer(keras.Model):
     def call(self, features: Features, training: bool = False) -> tf.Tensor:
         return self.softmax.logits(self.states(features, training))
 
-    def states(self, features: Features, training: bool = False) -> tf.Tensor:
+    def states(
+        self,
+        features: Features,
+        training: bool = False,
+        return_attention_weights: bool = False,
+    ) -> Any:
         """Returns what the softmax sees, for losses that form logits in parts.
 
         Args:
             features, training: as for a call.
+            return_attention_weights: bool, as for `layers.Decoder`.
         Returns:
-            Float tensor (batch, targets_length, hidden_size).
+            Float tensor (batch, targets_length, hidden_size); with attention
+            weights, a tuple of it and every decoder layer's.
         """
         inputs, targets = features["inputs"], features["targets"]
         segments = features.get("inputs_segments")
@@ -294,8 +201,41 @@ class Transformer(keras.Model):
             states,
             self_mask=self_mask,
             memory_mask=memory_mask,
+            return_attention_weights=return_attention_weights,
             training=training,
         )
+
+    def attention(self, inputs: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
+        """Returns how much each target id looked at each input id.
+
+        Args:
+            inputs: int32 (batch, inputs_length), 0 = padding.
+            targets: int32 (batch, targets_length), 0 = padding.
+        Returns:
+            Float32 (batch, targets_length, inputs_length), the mean of the
+            heads of the last but one decoder layer (of the only one), which
+            is what Garg et al. 2019 found closest to an alignment.
+        """
+        _, weights = self.states(
+            {"inputs": inputs, "targets": targets},
+            return_attention_weights=True,
+        )
+        memory = weights[max(len(weights) - 2, 0)]["memory"]
+        return tf.reduce_mean(tf.cast(memory, tf.float32), axis=1)
+
+    def sentence_vectors(self, inputs: tf.Tensor) -> tf.Tensor:
+        """Returns the mean encoder state of each input.
+
+        Args:
+            inputs: int32 (batch, inputs_length), 0 = padding.
+        Returns:
+            Float32 (batch, hidden_size).
+        """
+        real = layers.padding_mask(inputs)
+        states = self._encode(inputs, real[:, None], None, False)
+        weights = tf.cast(real, tf.float32)[..., None]
+        total = tf.reduce_sum(tf.cast(states, tf.float32) * weights, axis=1)
+        return total / tf.maximum(tf.reduce_sum(weights, axis=1), 1.0)
 
     def _shifted_targets(
         self, targets: tf.Tensor, segments: tf.Tensor | None

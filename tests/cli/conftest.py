@@ -1,12 +1,16 @@
-"""Runs a command in this process, as a shell would."""
+"""Runs a command in this process, as a shell would; and a small run."""
 
+import pathlib
 import signal
+import subprocess
 import sys
 
 import pytest
 from absl import flags
 
 from t2t_lite.trainer.cli import command
+
+EXAMPLE = pathlib.Path(__file__).parents[2] / "docs/examples/usr_dir"
 
 
 @pytest.fixture
@@ -31,3 +35,32 @@ def run_command(monkeypatch, capsys):
 
     yield run
     signal.signal(signal.SIGTERM, handler)
+
+
+@pytest.fixture(scope="session")
+def user_run(tmp_path_factory):
+    """A run of the documented example, through the command line."""
+    folder = tmp_path_factory.mktemp("user")
+    finished = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "t2t_lite.trainer.cli.train",
+            f"--t2t_usr_dir={EXAMPLE}",
+            "--problem=translate_upper_rev",
+            "--model=transformer_nano",
+            "--hparams=max_shapes=2",
+            "--train_steps=4",
+            "--eval_interval=2",
+            "--eval_decode_examples=3",
+            "--decode_hparams=beam_size=2,extra_length=3",
+            f"--output_dir={folder / 'run'}",
+            f"--data_dir={folder / 'data'}",
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert finished.returncode == 0, finished.stderr
+    assert "SavedModel: " in finished.stdout
+    return folder / "run"

@@ -1,5 +1,3 @@
-import io
-import json
 import pathlib
 
 import pytest
@@ -7,7 +5,6 @@ import pytest
 from t2t_lite.trainer.cli import (
     average,
     datagen,
-    decode,
     export,
     train,
 )
@@ -127,125 +124,6 @@ def test_registry_help_lists_everything(run_command, inside):
         "Hparams sets",
     ):
         assert name in output
-
-
-@pytest.fixture(scope="module")
-def user_run(tmp_path_factory):
-    """A run of the documented example, through the command line."""
-    import subprocess
-    import sys
-
-    folder = tmp_path_factory.mktemp("user")
-    finished = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "t2t_lite.trainer.cli.train",
-            f"--t2t_usr_dir={EXAMPLE}",
-            "--problem=translate_upper_rev",
-            "--model=transformer_nano",
-            "--hparams=max_shapes=2",
-            "--train_steps=4",
-            "--eval_interval=2",
-            "--eval_decode_examples=3",
-            "--decode_hparams=beam_size=2,extra_length=3",
-            f"--output_dir={folder / 'run'}",
-            f"--data_dir={folder / 'data'}",
-        ],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert finished.returncode == 0, finished.stderr
-    assert "SavedModel: " in finished.stdout
-    return folder / "run"
-
-
-def test_user_folder_trains_and_decodes_every_line(run_command, user_run):
-    lines = [
-        b"ONE TWO",
-        b"",
-        b"bad \xff bytes",
-        b"x" * 100_000,
-        "zero\u2028nine".encode(),
-        b"last without end",
-    ]
-    source, target = user_run.parent / "in.txt", user_run.parent / "out.txt"
-    source.write_bytes(b"\n".join(lines))
-    status, _, error = run_command(
-        decode,
-        "decode",
-        f"--output_dir={user_run}",
-        f"--t2t_usr_dir={EXAMPLE}",
-        "--decode_hparams=beam_size=1,extra_length=2",
-        f"--decode_from_file={source}",
-        f"--decode_to_file={target}",
-    )
-    assert status == 0, error
-    assert target.read_bytes().count(b"\n") == len(lines)
-    assert target.read_bytes().split(b"\n")[1] == b""
-    assert "line 3: invalid UTF-8" in error
-    assert "line 4: input cut to 256 tokens" in error
-
-
-def test_json_lines_and_n_best(run_command, user_run):
-    source, target = user_run.parent / "in.txt", user_run.parent / "out.jsonl"
-    source.write_text("ONE\nTWO THREE\n")
-    status, _, error = run_command(
-        decode,
-        "decode",
-        f"--output_dir={user_run}",
-        f"--t2t_usr_dir={EXAMPLE}",
-        "--decode_hparams=beam_size=3,return_beams=2,extra_length=2",
-        "--format=jsonl",
-        f"--decode_from_file={source}",
-        f"--decode_to_file={target}",
-    )
-    assert status == 0, error
-    rows = [json.loads(line) for line in target.read_text().splitlines()]
-    assert [row["input"] for row in rows] == ["ONE", "TWO THREE"]
-    assert [len(row["outputs"]) for row in rows] == [2, 2]
-
-
-def test_typed_bytes_that_are_no_utf8_are_mended(
-    run_command, user_run, monkeypatch
-):
-    typed = io.TextIOWrapper(io.BytesIO(b"ONE \xff\nTWO\n"), "utf-8")
-    monkeypatch.setattr("sys.stdin", typed)
-    status, output, error = run_command(
-        decode,
-        "decode",
-        f"--output_dir={user_run}",
-        "--decode_hparams=beam_size=1,extra_length=2",
-        "--decode_interactive",
-    )
-    assert status == 0, error
-    assert output.count("(invalid UTF-8 replaced by U+FFFD)") == 1
-    assert len(output.split("> ")) == 4
-
-
-def test_unknown_set_is_refused_though_the_run_has_its_own(
-    run_command, user_run
-):
-    status, _, error = run_command(
-        decode,
-        "decode",
-        f"--output_dir={user_run}",
-        "--hparams_set=transformer_tinny",
-    )
-    assert status == 2
-    assert "'transformer_tiny'" in _one_line(error)
-
-
-def test_run_of_another_problem_is_refused(run_command, user_run):
-    status, _, error = run_command(
-        decode,
-        "decode",
-        f"--output_dir={user_run}",
-        "--problem=translate_ende",
-    )
-    assert status == 2
-    assert "is a run of translate_upper_rev" in _one_line(error)
 
 
 def test_average_and_export(run_command, user_run, tmp_path):

@@ -49,11 +49,7 @@ class SessionModel:
                 f'Serving signature name: "{signature}" not found in '
                 "signature def"
             )
-        if set(inputs) != set(definition.inputs):
-            raise RequestError(
-                f"input size does not match signature: {sorted(inputs)} "
-                f"against {sorted(definition.inputs)}"
-            )
+        inputs = self._with_defaults(definition, inputs)
         feeds = {
             definition.inputs[name].name: value
             for name, value in inputs.items()
@@ -63,6 +59,30 @@ class SessionModel:
             return self._session.run(fetches, feeds)
         except (ValueError, TypeError, tf.errors.InvalidArgumentError) as error:
             raise RequestError(str(error)) from error
+
+    @staticmethod
+    def _with_defaults(definition, inputs: dict) -> dict:
+        """Returns all inputs; a signature's defaults fill what is left out.
+
+        Raises:
+            RequestError: an input has no default, or is none.
+        """
+        unknown = sorted(set(inputs) - set(definition.inputs))
+        if unknown:
+            raise RequestError(
+                f"input does not match signature: {', '.join(unknown)}"
+            )
+        found = dict(inputs)
+        for name, info in definition.inputs.items():
+            if name in found:
+                continue
+            if name not in definition.defaults:
+                raise RequestError(
+                    f"Signature input alias: {name}(feed name: {info.name}) "
+                    "not found in request"
+                )
+            found[name] = tf.make_ndarray(definition.defaults[name])
+        return found
 
     def close(self) -> None:
         """Frees the session."""

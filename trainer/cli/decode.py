@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import io
+import itertools
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from absl import flags
 
@@ -26,6 +27,10 @@ EXAMPLES = (
     "cat a.en | t2t_lite_decoder --output_dir=runs/ende "
     '--decode_hparams="beam_size=8,return_beams=3" --format=jsonl',
     "t2t_lite_decoder --output_dir=runs/ende --decode_interactive",
+    "t2t_lite_decoder --output_dir=runs/ende --decode_from_file=large.en.gz "
+    "--decode_to_file=large.de --resume",
+    """echo '{"input": "A dog.", "required": ["Hund"]}' | t2t_lite_decoder """
+    "--output_dir=runs/ende --input_format=jsonl",
 )
 _WINDOW = 2048
 
@@ -58,6 +63,20 @@ def _define(values: flags.FlagValues) -> None:
         "for each of return_beams outputs; jsonl: an object a line.",
         flag_values=values,
     )
+    flags.DEFINE_enum(
+        "input_format",
+        "text",
+        ["text", "jsonl"],
+        'jsonl: an object a line, with "input" and what is asked for it: '
+        "prefix, required, forbidden, or any of decode_hparams.",
+        flag_values=values,
+    )
+    flags.DEFINE_bool(
+        "resume",
+        False,
+        "Keep what is done in FILE.partial, and go on there after a stop.",
+        flag_values=values,
+    )
     # Kept so that T2T's command lines work.
     known = "Taken from the run folder; "
     for name, text in {
@@ -78,16 +97,23 @@ def decode(values: flags.FlagValues) -> int:
     common.check_against_run(values)
     if values.decode_interactive:
         return _interactive(common.load_predictor(values))
+    _check_resume(values)
     lines = read_lines(values.decode_from_file)
     predictor = common.load_predictor(values)
+    items = map(_READERS[values.input_format], lines)
+    made_by = _made_by(values, predictor) if values.resume else None
     noted = 0
-    with ResultWriter(values.decode_to_file, values.format) as writer:
-        for line, prediction in map_lines(
-            lambda batch: predictor.predict_batch([x.text for x in batch]),
-            lines,
+    with ResultWriter(values.decode_to_file, values.format, made_by) as writer:
+        if writer.done:
+            print(f"going on after line {writer.done:,}", file=sys.stderr)
+        for item, prediction in map_lines(
+            lambda batch: _predict(predictor, batch),
+            itertools.islice(items, writer.done, None),
             predictor.options.batch_size,
             _WINDOW,
+            length=lambda item: len(item.line.text),
         ):
+            line = item.line
             notes = [predictor.truncation_note] if prediction.truncated else []
             writer.write(line, prediction.outputs, prediction.scores, notes)
             shown = "; ".join(filter(None, [line.note, *notes]))
@@ -101,6 +127,79 @@ def decode(values: flags.FlagValues) -> int:
             file=sys.stderr,
         )
     return 0
+
+
+class _Item(NamedTuple):
+    """A line of input, and what is asked for it."""
+
+    line: Line
+    wishes: dict[str, Any]
+
+
+def _of_text(line: Line) -> _Item:
+    return _Item(line, {})
+
+
+def _of_json(line: Line) -> _Item:
+    """Returns what a JSON object asks for; raises UserError if it is none."""
+    from t2t_lite.data import untrusted
+    from t2t_lite.errors import UserError
+
+    try:
+        content = untrusted.parse_json(line.text.encode("utf-8", "replace"))
+        text = content.pop("input")
+        if not isinstance(text, str):
+            raise TypeError
+    except (ValueError, TypeError, AttributeError, KeyError) as error:
+        raise UserError(
+            f'line {line.number}: expected an object with "input", a string, '
+            f"got {line.text[:100]!r}"
+        ) from error
+    return _Item(line._replace(text=text), content)
+
+
+_READERS = {"text": _of_text, "jsonl": _of_json}
+
+
+def _predict(predictor, batch: list[_Item]):
+    from t2t_lite.errors import UserError
+    from t2t_lite.trainer.wishes import request_values, together
+
+    for item in batch:
+        try:
+            request_values(predictor.graphs, 1, item.wishes)
+        except UserError as error:
+            raise UserError(f"line {item.line.number}: {error}") from error
+    wishes = together(predictor.graphs, [item.wishes for item in batch])
+    texts = [item.line.text for item in batch]
+    return predictor.predict_batch(texts, **wishes)
+
+
+def _check_resume(values: flags.FlagValues) -> None:
+    from t2t_lite.errors import UserError
+
+    if values.resume and "-" in (
+        values.decode_from_file,
+        values.decode_to_file,
+    ):
+        raise UserError(
+            "--resume: give --decode_from_file and --decode_to_file, for what "
+            "went through a pipe cannot be gone on with"
+        )
+
+
+def _made_by(values: flags.FlagValues, predictor) -> dict[str, Any]:
+    """Returns what the results depend on."""
+    from t2t_lite.data.storage import sha256_of_file
+    from t2t_lite.trainer.exporting import origin
+
+    made = origin(predictor)
+    return {
+        "decode_from_file": sha256_of_file(values.decode_from_file),
+        "format": values.format,
+        "input_format": values.input_format,
+        **{name: made[name] for name in ("weights", "vocabulary", "search")},
+    }
 
 
 def _interactive(predictor) -> int:

@@ -1,0 +1,82 @@
+"""A batch searched in parts side by side, one for each core of a CPU.
+
+TensorFlow spreads an operation over the cores and waits for it to end; a step
+of a search has hundreds of small ones. Searches of parts of the batch wait for
+each other once, at the end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import tensorflow as tf
+
+from t2t_lite.decoding.request import Request
+from t2t_lite.decoding.state import NEVER, SearchResult
+
+Search = Callable[[tf.Tensor, Request], SearchResult]
+
+
+def side_by_side(search: Search, parts: int) -> Search:
+    """Returns a search that deals the sentences out to `parts` searches.
+
+    Each gets every so many-th sentence of those sorted by length, and all are
+    one function that is called several times, so that its constants are there
+    once. Results do not depend on the parts, but for rounding.
+
+    Args:
+        search: takes ids, int32 (batch, length), 0 = padding, and a Request.
+        parts: int, above 1.
+    """
+
+    def searched(ids: tf.Tensor, request: Request) -> SearchResult:
+        function = tf.function(
+            search,
+            # Sizes are left open: every part has the same trace.
+            input_signature=tf.nest.map_structure(_open, (ids, request)),
+            autograph=False,
+            experimental_attributes={"_noinline": True},
+        )
+        lengths = tf.math.count_nonzero(ids, axis=1, dtype=tf.int32)
+        order = tf.argsort(lengths, direction="DESCENDING", stable=True)
+        found, rows = [], []
+        for part in range(parts):
+            mine = order[part::parts]
+            longest = tf.reduce_max(tf.gather(lengths, mine))
+            mine_ids = tf.gather(ids, mine)[:, : tf.maximum(longest, 1)]
+            wishes = tf.nest.map_structure(
+                lambda values, mine=mine: tf.gather(values, mine), request
+            )
+            found.append(function(mine_ids, wishes))
+            rows.append(mine)
+        return _joined(found, tf.concat(rows, axis=0))
+
+    return searched
+
+
+def _open(tensor: tf.Tensor) -> tf.TensorSpec:
+    return tf.TensorSpec([None] * tensor.shape.rank, tensor.dtype)
+
+
+def _joined(found: Sequence[SearchResult], rows: tf.Tensor) -> SearchResult:
+    """Puts the results of all parts back into the order of the batch."""
+    sizes = [tf.shape(result.ids)[1:] for result in found]
+    most = tf.reduce_max(tf.stack(sizes), axis=0)
+    back = tf.argsort(rows)
+
+    def joined(name, fill):
+        values = []
+        for result in found:
+            value = getattr(result, name)
+            missing = most[: value.shape.rank - 1] - tf.shape(value)[1:]
+            after = tf.concat([[0], missing], axis=0)
+            paddings = tf.stack([tf.zeros_like(after), after], axis=1)
+            values.append(tf.pad(value, paddings, constant_values=fill))
+        return tf.gather(tf.concat(values, axis=0), back)
+
+    return SearchResult(
+        ids=joined("ids", 0),
+        scores=joined("scores", NEVER),
+        lengths=joined("lengths", 0),
+        finished=joined("finished", False),
+    )

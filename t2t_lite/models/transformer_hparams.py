@@ -1,0 +1,106 @@
+"""The sizes and choices of a Transformer."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from t2t_lite.hparams import HParams, require, require_choice
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TransformerHParams(HParams):
+    """Hyperparameters of `Transformer`; the defaults are T2T's base.
+
+    Fields beside those of `HParams`:
+        hidden_size, filter_size, num_heads: sizes of every layer.
+        num_hidden_layers: layers of encoder and decoder alike, unless
+            num_encoder_layers or num_decoder_layers say otherwise.
+        key_head_size, value_head_size: sizes of one head's query and key, and
+            value; none = hidden_size / num_heads.
+        activation: "relu", "gelu" or "swiglu".
+        norm: "pre" (T2T) or "post" (the paper).
+        layer_prepostprocess_dropout: on embeddings and every residual branch.
+        attention_dropout, relu_dropout: on weights, inside the feed-forward.
+        attention_bias: biases in the attention's projections.
+        position: a kind of `layers.PositionEncoding`.
+        shared_embedding: "all" (source, target and softmax are one table),
+            "target_softmax" or "none".
+        embedding_scale: where sqrt(hidden_size) goes: "lookup", "softmax" or
+            "none".
+        recompute: every layer keeps only its inputs and is computed again in
+            the backward pass: less memory, the same updates, one forward pass
+            more.
+    """
+
+    hidden_size: int = 512
+    filter_size: int = 2048
+    num_heads: int = 8
+    num_hidden_layers: int = 6
+    num_encoder_layers: int | None = None
+    num_decoder_layers: int | None = None
+    key_head_size: int | None = None
+    value_head_size: int | None = None
+    activation: str = "relu"
+    norm: str = "pre"
+    layer_prepostprocess_dropout: float = 0.1
+    attention_dropout: float = 0.1
+    relu_dropout: float = 0.1
+    attention_bias: bool = False
+    position: str = "sinusoid_t2t"
+    shared_embedding: str = "all"
+    embedding_scale: str = "lookup"
+    recompute: bool = False
+
+    def __post_init__(self):
+        super().__post_init__()
+        for name in ("hidden_size", "filter_size", "num_heads"):
+            value = getattr(self, name)
+            require(value > 0, name, "an int above 0", value)
+        require(
+            self.hidden_size % 2 == 0,
+            "hidden_size",
+            "an even number",
+            self.hidden_size,
+        )
+        if self.key_head_size is None or self.value_head_size is None:
+            require(
+                self.hidden_size % self.num_heads == 0,
+                "num_heads",
+                f"a divisor of hidden_size={self.hidden_size}",
+                self.num_heads,
+            )
+        for name in (
+            "layer_prepostprocess_dropout",
+            "attention_dropout",
+            "relu_dropout",
+        ):
+            value = getattr(self, name)
+            require(0 <= value < 1, name, "a rate in [0, 1)", value)
+        for name in (
+            "num_hidden_layers",
+            "num_encoder_layers",
+            "num_decoder_layers",
+            "key_head_size",
+            "value_head_size",
+        ):
+            value = getattr(self, name)
+            require(value is None or value > 0, name, "an int above 0", value)
+        require_choice(
+            "activation", self.activation, ("relu", "gelu", "swiglu")
+        )
+        require_choice("norm", self.norm, ("pre", "post"))
+        require_choice(
+            "position",
+            self.position,
+            ("sinusoid_t2t", "sinusoid_paper", "sinusoid_marian", "learned"),
+        )
+        require_choice(
+            "shared_embedding",
+            self.shared_embedding,
+            ("all", "target_softmax", "none"),
+        )
+        require_choice(
+            "embedding_scale",
+            self.embedding_scale,
+            ("lookup", "softmax", "none"),
+        )

@@ -1,0 +1,300 @@
+"""From text to text inside a graph: what Python, commands and servers call.
+
+Everything a request may ask for is an input with a default, so that one trace
+serves all requests.
+"""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+from t2t_lite.data.text_encoder import EOS_ID, UNK_ID
+from t2t_lite.decoding.parts import side_by_side
+from t2t_lite.decoding.request import OPTIONS, Request, output_lengths
+from t2t_lite.decoding.search import (
+    SearchOptions,
+    SearchResult,
+    beam_search,
+    length_penalty,
+    most_beams,
+)
+
+# How SentencePiece writes an unknown piece.
+_UNKNOWN = " \u2047 "
+_LENGTHS = {
+    "extra_length": tf.int32,
+    "max_ratio": tf.float32,
+    "max_length": tf.int32,
+    "min_length": tf.int32,
+    "min_ratio": tf.float32,
+}
+_SWITCHES = ("replace_unknown", "return_attention")
+
+
+class TextGraphs:
+    """The functions of a trained model from text to text.
+
+    Args:
+        model: built model with `encode`, `init_cache`, `decode_step`,
+            `attention`, `sentence_vectors` and a call.
+        tokenizer: a TextEncoder's `graph_tokenizer()`.
+        options: SearchOptions, the defaults of a request.
+        max_input_length: int, longest input in ids, end mark included.
+        parts: int, parts of a batch that are searched side by side.
+    """
+
+    def __init__(
+        self,
+        model,
+        tokenizer,
+        options: SearchOptions,
+        max_input_length: int,
+        parts: int = 1,
+    ):
+        if parts > 1:
+            self._search = side_by_side(self._search, parts)
+        self._model = model
+        self._tokenizer = tokenizer
+        self.options = options
+        self.max_input_length = max_input_length
+
+    def specification(self) -> dict[str, tf.TensorSpec]:
+        """Returns the inputs of `translate` by name."""
+        specs = {"inputs": tf.TensorSpec([None], tf.string, "inputs")}
+        for name, value in self.defaults().items():
+            shape = [None] * value.shape.rank
+            specs[name] = tf.TensorSpec(shape, value.dtype, name)
+        return specs
+
+    def defaults(self) -> dict[str, tf.Tensor]:
+        """Returns the defaults of `translate` by name, each of one row."""
+        values = {
+            name: tf.constant([getattr(self.options, name) or 0], dtype)
+            for name, dtype in {**OPTIONS, **_LENGTHS}.items()
+        }
+        values |= {name: tf.constant([False]) for name in _SWITCHES}
+        values["prefix"] = tf.constant([""])
+        values["required"] = values["forbidden"] = tf.constant([[""]])
+        return values
+
+    def serve(self, inputs: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Translates with the defaults.
+
+        Args:
+            inputs: string (batch,).
+        Returns:
+            `outputs` string (batch,) and `scores` float32 (batch,).
+        """
+        found = self.search(inputs, self.defaults())
+        return {
+            "outputs": found["outputs"][:, 0],
+            "scores": found["scores"][:, 0],
+        }
+
+    def search(
+        self, inputs: tf.Tensor, wishes: dict[str, tf.Tensor]
+    ) -> dict[str, tf.Tensor]:
+        """Translates; the results' text and scores alone.
+
+        Args:
+            inputs: string (batch,).
+            wishes: as `defaults`, each of one row or of batch rows.
+        Returns:
+            `outputs` string (batch, num_results), best first; `scores`
+            float32 (batch, num_results), log-probability over length penalty;
+            `truncated` bool (batch,), the input was cut to its first
+            `max_input_length` ids. An input without a visible character
+            gives empty outputs with score 0.
+        """
+        ids, truncated = self._ids(inputs)
+        result = self._search(ids, self._request(ids, wishes))
+        return {
+            **self._texts(result, inputs, self._pieces_of(result)),
+            "truncated": truncated,
+        }
+
+    def translate(
+        self, inputs: tf.Tensor, wishes: dict[str, tf.Tensor]
+    ) -> dict[str, tf.Tensor]:
+        """Translates with everything that a request may ask for.
+
+        Args:
+            inputs, wishes: as for `search`.
+        Returns:
+            As `search`, and `lengths` int32 (batch, num_results), in ids, the
+            end mark included; `finished` bool, whether the output came to its
+            end mark; `input_tokens` and `output_tokens` string (batch,
+            length), of the input and of the best output; with
+            `return_attention`, `attention` float32 (batch, output length,
+            input length), how much each token of the best output looked at
+            each of the input's, else of length 0.
+        """
+        ids, truncated = self._ids(inputs)
+        result = self._search(ids, self._request(ids, wishes))
+        best = result.ids[:, 0]
+        wanted = wishes["return_attention"]
+        replaced = wishes["replace_unknown"]
+        unknown = tf.reduce_any(result.ids == UNK_ID)
+        asked = tf.reduce_any(wanted)
+        texts = tf.cond(
+            unknown & tf.reduce_any(replaced),
+            lambda: self._replaced((inputs, ids), result, replaced),
+            lambda: self._pieces_of(result),
+        )
+        attention = tf.cond(
+            asked,
+            lambda: self._model.attention(ids, best),
+            lambda: tf.zeros([tf.shape(ids)[0], 0, 0]),
+        )
+        return {
+            **self._texts(result, inputs, texts),
+            "truncated": truncated,
+            "lengths": result.lengths,
+            "finished": result.finished,
+            "input_tokens": self._tokenizer.tokens(ids),
+            "output_tokens": self._tokenizer.tokens(best),
+            "attention": attention,
+        }
+
+    def score(
+        self, inputs: tf.Tensor, targets: tf.Tensor, alpha: tf.Tensor
+    ) -> dict[str, tf.Tensor]:
+        """Scores given translations.
+
+        Args:
+            inputs, targets: string (batch,).
+            alpha: float32 (batch,) or (1,), exponent of the length penalty.
+        Returns:
+            `scores` float32 (batch,), as `search` gives; `log_probs` float32
+            (batch,), without the penalty; `tokens` string (batch, length) of
+            the targets and `token_log_probs` float32, 0 after the end mark.
+        """
+        ids, truncated = self._ids(inputs)
+        outputs, cut = self._ids(targets)
+        logits = self._model({"inputs": ids, "targets": outputs})
+        logits = tf.cast(logits, tf.float32)
+        chosen = tf.gather(logits, outputs, batch_dims=2)
+        log_probs = chosen - tf.reduce_logsumexp(logits, axis=2)
+        log_probs = tf.where(outputs == 0, 0.0, log_probs)
+        total = tf.reduce_sum(log_probs, axis=1)
+        lengths = tf.math.count_nonzero(outputs, axis=1, dtype=tf.int32)
+        return {
+            "scores": total / length_penalty(lengths, alpha),
+            "log_probs": total,
+            "tokens": self._tokenizer.tokens(outputs),
+            "token_log_probs": log_probs,
+            "truncated": truncated | cut,
+        }
+
+    def encode(self, inputs: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Returns a vector of each sentence.
+
+        Args:
+            inputs: string (batch,).
+        Returns:
+            `vectors` float32 (batch, hidden_size): the mean of the encoder's
+            states over the input's ids, end mark included.
+        """
+        ids, truncated = self._ids(inputs)
+        return {
+            "vectors": self._model.sentence_vectors(ids),
+            "truncated": truncated,
+        }
+
+    def _ids(self, texts: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns ids (batch, length) with end marks, and what was cut."""
+        pieces = self._tokenizer.tokenize(texts)
+        longest = self.max_input_length - 1
+        truncated = pieces.row_lengths() > longest
+        ends = tf.fill([tf.shape(texts)[0], 1], EOS_ID)
+        ids = tf.concat([pieces[:, :longest], ends], axis=1)
+        return ids.to_tensor(), truncated
+
+    def _request(self, ids: tf.Tensor, wishes: dict[str, tf.Tensor]) -> Request:
+        batch = tf.shape(ids)[0]
+
+        def row(name):
+            return tf.broadcast_to(wishes[name], [batch])
+
+        lengths = tf.math.count_nonzero(ids, axis=1, dtype=tf.int32)
+        shortest, longest = output_lengths(
+            lengths, **{name: row(name) for name in _LENGTHS}
+        )
+        prefix = self._tokenizer.tokenize(row("prefix")).to_tensor()
+        return Request(
+            **{name: row(name) for name in OPTIONS},
+            min_lengths=shortest,
+            max_lengths=longest,
+            prefix=prefix,
+            required=self._phrases(wishes["required"], batch),
+            forbidden=self._phrases(wishes["forbidden"], batch),
+        ).checked()
+
+    def _phrases(self, texts: tf.Tensor, batch: tf.Tensor) -> tf.Tensor:
+        """Returns the ids of phrases, (batch, phrases, length)."""
+        count = tf.shape(texts)[1]
+        texts = tf.broadcast_to(texts, [batch, count])
+        ids = self._tokenizer.tokenize(tf.reshape(texts, [-1])).to_tensor()
+        return tf.reshape(ids, [batch, count, tf.shape(ids)[1]])
+
+    def _search(self, ids: tf.Tensor, request: Request) -> SearchResult:
+        return beam_search(
+            self._model.decode_step,
+            self._model.init_cache(tf.shape(ids)[0], most_beams(request)),
+            self._model.encode(ids),
+            request,
+        )
+
+    def _pieces_of(self, result: SearchResult) -> tf.Tensor:
+        """Returns the texts of all results, string (batch, results)."""
+        shape = tf.shape(result.ids)
+        flat = tf.reshape(result.ids, [shape[0] * shape[1], shape[2]])
+        return tf.reshape(self._tokenizer.detokenize(flat), shape[:2])
+
+    @staticmethod
+    def _texts(result, inputs, texts) -> dict[str, tf.Tensor]:
+        visible = tf.strings.length(tf.strings.strip(inputs)) > 0
+        visible = visible[:, None]
+        return {
+            "outputs": tf.where(visible, texts, ""),
+            "scores": tf.where(visible, result.scores, 0.0),
+        }
+
+    def _replaced(self, source, result: SearchResult, wanted) -> tf.Tensor:
+        """Returns the texts, unknown pieces replaced by the input's.
+
+        Each becomes the piece of the input that it looked at most. A text
+        that has the mark of an unknown piece of its own is left as it is.
+        """
+        inputs, ids = source
+        shape = tf.shape(result.ids)
+        count = shape[0] * shape[1]
+        outputs = tf.reshape(result.ids, [count, shape[2]])
+        sources = tf.repeat(ids, shape[1], axis=0)
+        attention = self._model.attention(sources, outputs)
+        # What is no text, padding and end mark, cannot be copied.
+        attention = tf.where((sources <= EOS_ID)[:, None], -1.0, attention)
+        seen = tf.argmax(attention, axis=2, output_type=tf.int32)
+        pieces = self._tokenizer.surfaces(inputs).to_tensor("")
+        width = tf.shape(ids)[1]
+        pieces = tf.concat([pieces, tf.fill([shape[0], width], "")], axis=1)
+        pieces = tf.repeat(pieces[:, :width], shape[1], axis=0)
+        copied = tf.gather(pieces, seen, batch_dims=1)
+        copied = tf.ragged.boolean_mask(copied, outputs == UNK_ID)
+        copied = copied.with_values(" " + copied.values + " ")
+        texts = self._tokenizer.detokenize(outputs)
+        parts = tf.strings.split(texts, sep=_UNKNOWN)
+        fits = parts.row_lengths() == copied.row_lengths() + 1
+        fits &= tf.repeat(tf.broadcast_to(wanted, shape[:1]), shape[1])
+        parts, copied = (
+            tf.ragged.boolean_mask(row, fits).to_tensor("")
+            for row in (parts, copied)
+        )
+        last = tf.fill([tf.shape(copied)[0], 1], "")
+        copied = tf.concat([copied, last], axis=1)
+        width = tf.minimum(tf.shape(parts)[1], tf.shape(copied)[1])
+        mended = tf.stack([parts[:, :width], copied[:, :width]], axis=2)
+        mended = tf.strings.reduce_join(mended, axis=[1, 2])
+        mended = tf.strings.strip(mended)
+        texts = tf.tensor_scatter_nd_update(texts, tf.where(fits), mended)
+        return tf.reshape(texts, shape[:2])
