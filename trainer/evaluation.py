@@ -12,9 +12,9 @@ import tensorflow as tf
 
 from t2t_lite.chunked_sums import ChunkedSums
 from t2t_lite.hparams import HParams
-from t2t_lite.trainer.inference import Predictor
 from t2t_lite.trainer.measures import SUMS, mean_measures
 from t2t_lite.trainer.objective import token_sums
+from t2t_lite.trainer.predictor import Predictor
 from t2t_lite.trainer.workers import Workers, interleaved
 
 

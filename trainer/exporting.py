@@ -12,79 +12,131 @@ attention; `score` rates given translations; `encode` gives sentence vectors.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import inspect
 import os
 import re
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import tensorflow as tf
 
 import t2t_lite
 from t2t_lite.data import storage, untrusted
-from t2t_lite.errors import UserError
-from t2t_lite.trainer.inference import Predictor
+from t2t_lite.errors import UserError, closest
+from t2t_lite.layers import frozen_weights
+from t2t_lite.trainer import warmup
+from t2t_lite.trainer.predictor import Predictor
+from t2t_lite.trainer.text_graphs import TextGraphs
 
 # Beside the model, where servers do not look.
 _ORIGIN_FILE = os.path.join("assets.extra", "t2t_lite.json")
+_CARD_FILE = os.path.join("assets.extra", "MODEL_CARD.md")
 _UNFINISHED = re.compile(r"writing-\d+-\d+")
 _SENTENCES = ("A dog sleeps.", "", "1 2 3")
 
 
+@dataclasses.dataclass(frozen=True)
+class Form:
+    """How a model is written; what it answers is the same, but for rounding.
+
+    Fields:
+        weights: "variables", or "constants" of the graph, which TensorFlow
+            packs once for its products: faster on a CPU, slower to load, and
+            two to three times the memory.
+        parts: int, parts of a batch that are searched side by side: the
+            cores of a server whose requests come one by one.
+    """
+
+    weights: str = "variables"
+    parts: int = 1
+
+    def __post_init__(self):
+        if self.weights not in WEIGHTS:
+            raise UserError(
+                f"--weights={self.weights}: unknown"
+                f"{closest(self.weights, WEIGHTS)}; there are "
+                f"{', '.join(WEIGHTS)}"
+            )
+        if self.parts < 1:
+            raise UserError(f"--parts={self.parts}: expected at least 1")
+
+
+WEIGHTS = ("variables", "constants")
+
+
 class ServingModule(tf.Module):
-    """What is saved: raw variables, the tokenizer and one signature.
+    """What is saved: raw variables, the tokenizer and the signatures.
 
     The Keras model is reached through the traced function alone: as an
     attribute it would hide its variables from loaders that are not Keras.
 
     Args:
         predictor: Predictor whose graph is exported.
+        form: Form.
     """
 
-    def __init__(self, predictor: Predictor):
+    def __init__(self, predictor: Predictor, form: Form):
         super().__init__(name="t2t_lite")
-        self.weights = [v.value for v in predictor.model.weights]
         self.tokenizer = predictor.tokenizer
-
-        graphs = predictor.graphs
+        frozen = form.weights == "constants"
+        if not frozen:
+            self.weights = [v.value for v in predictor.model.weights]
+        scope = frozen_weights if frozen else contextlib.nullcontext
+        graphs = TextGraphs(
+            predictor.model,
+            self.tokenizer,
+            predictor.options,
+            predictor.max_input_length,
+            form.parts,
+        )
+        self.defaults = graphs.defaults()
         specs = graphs.specification()
         inputs = specs.pop("inputs")
         alpha = tf.constant([predictor.options.alpha], tf.float32)
         targets = tf.TensorSpec([None], tf.string, "targets")
         self.functions = {
-            "serving_default": _signature(graphs.serve, {"inputs": inputs}),
-            "translate": _signature(
-                lambda inputs, **wishes: graphs.translate(inputs, wishes),
-                {"inputs": inputs, **specs},
-                graphs.defaults(),
-            ),
-            "score": _signature(
-                graphs.score,
-                {
-                    "inputs": inputs,
-                    "targets": targets,
-                    "alpha": specs["alpha"],
-                },
-                {"alpha": alpha},
-            ),
-            "encode": _signature(graphs.encode, {"inputs": inputs}),
+            name: _signature(scope, *parts)
+            for name, parts in {
+                "serving_default": (graphs.serve, {"inputs": inputs}),
+                "translate": (
+                    lambda inputs, **wishes: graphs.translate(inputs, wishes),
+                    {"inputs": inputs, **specs},
+                    self.defaults,
+                ),
+                "score": (
+                    graphs.score,
+                    {
+                        "inputs": inputs,
+                        "targets": targets,
+                        "alpha": specs["alpha"],
+                    },
+                    {"alpha": alpha},
+                ),
+                "encode": (graphs.encode, {"inputs": inputs}),
+            }.items()
         }
 
 
-def _signature(function, specs, defaults=None):
+def _signature(scope, function, specs, defaults=None):
     """Returns a tf.function of named inputs, some with defaults.
 
     The defaults go into the SavedModel, where a server finds them for inputs
     that a request leaves out.
+
+    Args:
+        scope: context manager that the function is traced in.
+        function: from tensors by name to a dict of tensors.
+        specs: TensorSpecs by name.
+        defaults: tensors by name.
     """
-    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
     parameters = [
         inspect.Parameter(
             name,
-            kind,
+            inspect.Parameter.POSITIONAL_OR_KEYWORD,
             default=(defaults or {}).get(name, inspect.Parameter.empty),
         )
         for name in specs
@@ -93,7 +145,8 @@ def _signature(function, specs, defaults=None):
     def call(*args, **kwargs):
         bound = call.__signature__.bind(*args, **kwargs)
         bound.apply_defaults()
-        return function(**bound.arguments)
+        with scope():
+            return function(**bound.arguments)
 
     call.__signature__ = inspect.Signature(parameters)
     return tf.function(
@@ -116,7 +169,11 @@ def export(
     predictor: Predictor,
     root: str,
     version: int | None = None,
+    *,
     sentences: Sequence[str] = _SENTENCES,
+    form: Form | None = None,
+    card: str = "",
+    check: Callable[[str], None] = lambda folder: None,
 ) -> str:
     """Writes a SavedModel to `root/<version>`.
 
@@ -128,7 +185,11 @@ def export(
         predictor: what is exported.
         root: str, the folder of all versions.
         version: int, by default one above the highest there.
-        sentences: the export must answer them as `predictor` does.
+        sentences: the export must answer them as `predictor` does; they are
+            its warm-up requests too.
+        form: how it is written; by default with variables.
+        card: str, the model's card, Markdown.
+        check: called with the folder before it gets its name; may raise.
     Returns:
         The version's folder; it appears whole and checked, by a rename.
     Raises:
@@ -136,48 +197,65 @@ def export(
         RuntimeError: the export answers otherwise.
     """
     os.makedirs(root, exist_ok=True)
+    form = form or Form()
     # One exporter at a time: the next removes what a killed one left.
     with storage.folder_lock(os.path.join(root, "versions"), lambda: None):
-        return _export(predictor, root, version, sentences)
+        there = versions(root)
+        newest = there[-1] if there else 0
+        folder = os.path.join(root, str(version or newest))
+        made_of = {**origin(predictor), **dataclasses.asdict(form)}
 
+        def checks(written):
+            check_export(written, predictor, sentences)
+            check(written)
 
-def _export(predictor, root, version, sentences) -> str:
-    there = versions(root)
-    newest = there[-1] if there else 0
-    folder = os.path.join(root, str(version or newest))
-    made_of = origin(predictor)
-    if _read_origin(folder) == made_of:
-        check_export(folder, predictor, sentences)
+        if _read_origin(folder) == made_of:
+            checks(folder)
+            return folder
+        if version in there:
+            raise UserError(
+                f"--version={version} exists in {root}; give a higher number "
+                "or leave the flag out"
+            )
+        folder = os.path.join(root, str(version or newest + 1))
+        with _appearing(folder) as temporary:
+            _write(ServingModule(predictor, form), temporary, sentences)
+            storage.write_json(os.path.join(temporary, _ORIGIN_FILE), made_of)
+            if card:
+                storage.write_text(os.path.join(temporary, _CARD_FILE), card)
+            checks(temporary)
         return folder
-    if version in there:
-        raise UserError(
-            f"--version={version} exists in {root}; give a higher number or "
-            "leave the flag out"
-        )
-    version = version or newest + 1
-    _write(predictor, root, version, made_of, sentences)
-    return os.path.join(root, str(version))
 
 
-def _write(predictor, root, version, made_of, sentences) -> None:
-    """Writes and checks a version under a temporary name, and renames it."""
+@contextlib.contextmanager
+def _appearing(folder: str) -> Iterator[str]:
+    """Yields a temporary folder beside `folder`; renames it at the end."""
     # An absolute path is what TensorFlow's errors are read for.
-    root = os.path.abspath(root)
+    root, version = os.path.split(os.path.abspath(folder))
     temporary = os.path.join(root, f"writing-{version}-{os.getpid()}")
     for name in os.listdir(root):
         if _UNFINISHED.fullmatch(name):
             shutil.rmtree(os.path.join(root, name))
-    module = ServingModule(predictor)
     try:
-        tf.saved_model.save(module, temporary, signatures=module.functions)
-        path = os.path.join(temporary, _ORIGIN_FILE)
-        os.makedirs(os.path.dirname(path))
-        storage.write_json(path, made_of)
-        check_export(temporary, predictor, sentences)
-        os.rename(temporary, os.path.join(root, str(version)))
+        yield temporary
+        os.rename(temporary, folder)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
+
+
+def _write(module: ServingModule, folder: str, sentences) -> None:
+    """Writes the SavedModel and its warm-up requests."""
+    tf.saved_model.save(module, folder, signatures=module.functions)
+    requests = [
+        (signature, {"inputs": list(rows)})
+        for signature in ("serving_default", "encode")
+        for rows in (sentences[:1], sentences)
+    ]
+    wishes = {k: v.numpy() for k, v in module.defaults.items()}
+    wishes["inputs"] = list(sentences[:1])
+    requests.append(("translate", wishes))
+    warmup.write_requests(folder, "t2t_lite", requests)
 
 
 def origin(predictor: Predictor) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import numpy as np
 
 from t2t_lite.data import storage, untrusted
 from t2t_lite.trainer import checkpoints, evaluation, exporting, inference
+from t2t_lite.trainer.model_card import model_card
 from t2t_lite.trainer.plotting import plot_curves
 from t2t_lite.trainer.provenance import provenance
 from t2t_lite.trainer.run_texts import RunTexts, missing
@@ -68,7 +69,7 @@ def _publish(setup: Setup, predictor, results: dict[str, Any]) -> dict:
     run = setup.run
     _show_samples(setup, predictor)
     if setup.options.export:
-        folder = _export(setup, predictor)
+        folder = _export(setup, predictor, results)
         results["export"] = os.path.relpath(folder, run.path)
     results["made_by"] = provenance()
     plot_curves(run, setup.problem.main_metric)
@@ -146,16 +147,22 @@ def _choose(
         if name == _MOVING_AVERAGE:
             tensors = checkpoints.evaluated_weights(tensors)
         inference.assign_weights(predictor.model, tensors, folder)
-        scores = evaluation.decode_split(
+        decoded = evaluation.decode_split(
             predictor, setup.problem, split, workers=setup.workers
-        ).scores
-        tried.append((name, tensors, scores))
-        rows.append((name, f"{scores[metric]:.2f}"))
-    best = max(tried, key=lambda item: item[2][metric])
+        )
+        tried.append((name, tensors, decoded))
+        rows.append((name, f"{decoded.scores[metric]:.2f}"))
+    best = max(tried, key=lambda item: item[2].scores[metric])
+    if setup.chief:
+        _texts(best[2]).write(setup.run.path, "validation")
     setup.report.line()
     setup.report.line(f"training is over; taking the weights: {best[0]}")
     setup.report.table(rows)
-    return best
+    return *best[:2], best[2].scores
+
+
+def _texts(decoded: evaluation.DecodedSplit) -> RunTexts:
+    return RunTexts(decoded.predictions, decoded.references, decoded.sources)
 
 
 def _test(setup: Setup, predictor, step: int) -> dict[str, Any]:
@@ -176,9 +183,7 @@ def _test(setup: Setup, predictor, step: int) -> dict[str, Any]:
     setup.report.forget(step, "test")  # by a run killed after this line
     setup.report.record(step, "test", scores)
     if setup.chief:
-        RunTexts(
-            decoded.predictions, decoded.references, decoded.sources
-        ).write(setup.run.path)
+        _texts(decoded).write(setup.run.path)
     return scores
 
 
@@ -209,10 +214,13 @@ def _show_samples(setup: Setup, predictor) -> None:
         setup.report.line(f"    -> {output}")
 
 
-def _export(setup: Setup, predictor) -> str:
+def _export(setup: Setup, predictor, results: dict[str, Any]) -> str:
     sentences = list(setup.problem.sample_inputs)[:2] or ["a b c"]
     return exporting.export(
-        predictor, setup.run.file("export"), sentences=sentences
+        predictor,
+        setup.run.file("export"),
+        sentences=sentences,
+        card=model_card(setup.run, results),
     )
 
 

@@ -1,9 +1,10 @@
-"""The test of a finished run as plain text, line by line.
+"""What a finished run decoded, as plain text, line by line.
 
 <output_dir>/
   test.outputs.txt      what the run decoded
   test.references.txt   what it was compared with
   test.sources.txt      what it was given
+  validation.*.txt      the same of the validation split
 """
 
 from __future__ import annotations
@@ -15,16 +16,12 @@ from t2t_lite.data import storage
 from t2t_lite.decoding.results import one_line
 from t2t_lite.problems.text_files import read_lines
 
-_FILES = {
-    "outputs": "test.outputs.txt",
-    "references": "test.references.txt",
-    "sources": "test.sources.txt",
-}
+_SIDES = ("outputs", "references", "sources")
 
 
 @dataclasses.dataclass(frozen=True)
 class RunTexts:
-    """Outputs of a test beside its references and sources.
+    """Outputs beside their references and sources.
 
     Fields:
         outputs, references, sources: as many texts of each.
@@ -34,14 +31,15 @@ class RunTexts:
     references: list[str]
     sources: list[str]
 
-    def write(self, folder: str) -> None:
+    def write(self, folder: str, split: str = "test") -> None:
         """Writes the files into a run's folder, each whole or not at all."""
-        for name, file in _FILES.items():
-            lines = [one_line(text) + "\n" for text in getattr(self, name)]
-            storage.write_text(os.path.join(folder, file), "".join(lines))
+        for side in _SIDES:
+            lines = [one_line(text) + "\n" for text in getattr(self, side)]
+            path = os.path.join(folder, _name(split, side))
+            storage.write_text(path, "".join(lines))
 
     @classmethod
-    def read(cls, folder: str) -> RunTexts:
+    def read(cls, folder: str, split: str = "test") -> RunTexts:
         """Reads the files of a run's folder.
 
         Raises:
@@ -49,16 +47,20 @@ class RunTexts:
         """
         return cls(
             **{
-                name: list(read_lines(os.path.join(folder, file)))
-                for name, file in _FILES.items()
+                side: list(read_lines(os.path.join(folder, _name(split, side))))
+                for side in _SIDES
             }
         )
 
 
-def missing(folder: str) -> list[str]:
+def missing(folder: str, split: str = "test") -> list[str]:
     """Returns which of the files a run's folder lacks."""
     return [
-        file
-        for file in _FILES.values()
-        if not os.path.isfile(os.path.join(folder, file))
+        _name(split, side)
+        for side in _SIDES
+        if not os.path.isfile(os.path.join(folder, _name(split, side)))
     ]
+
+
+def _name(split: str, side: str) -> str:
+    return f"{split}.{side}.txt"

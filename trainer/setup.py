@@ -23,10 +23,11 @@ from t2t_lite.hparams import HParams
 from t2t_lite.models.resolve import build
 from t2t_lite.registry import MODELS
 from t2t_lite.trainer import evaluation, strategies
-from t2t_lite.trainer.inference import Predictor, assign_weights
+from t2t_lite.trainer.inference import assign_weights
 from t2t_lite.trainer.lanes import set_threads, share_out
 from t2t_lite.trainer.objective import check_chunks, passes
 from t2t_lite.trainer.options import TrainingOptions
+from t2t_lite.trainer.predictor import Predictor
 from t2t_lite.trainer.programs import plan_programs
 from t2t_lite.trainer.reporting import Reporter
 from t2t_lite.trainer.run_folder import RunDescription, RunFolder

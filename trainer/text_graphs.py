@@ -255,9 +255,10 @@ class TextGraphs:
     def _texts(result, inputs, texts) -> dict[str, tf.Tensor]:
         visible = tf.strings.length(tf.strings.strip(inputs)) > 0
         visible = visible[:, None]
+        none = tf.math.is_inf(result.scores)
         return {
             "outputs": tf.where(visible, texts, ""),
-            "scores": tf.where(visible, result.scores, 0.0),
+            "scores": tf.where(visible | none, result.scores, 0.0),
         }
 
     def _replaced(self, source, result: SearchResult, wanted) -> tf.Tensor:

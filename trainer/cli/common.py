@@ -213,8 +213,13 @@ def check_against_run(values: flags.FlagValues) -> None:
             )
 
 
-def load_predictor(values: flags.FlagValues) -> Any:
-    """Returns the Predictor of the run that the flags name."""
+def load_predictor(values: flags.FlagValues, policy: str | None = None) -> Any:
+    """Returns the Predictor of the run that the flags name.
+
+    Args:
+        values: the flags.
+        policy: str, a Keras dtype policy; by default what the flags say.
+    """
     import sys
 
     from t2t_lite.trainer.inference import load
@@ -228,6 +233,6 @@ def load_predictor(values: flags.FlagValues) -> Any:
         output_dir,
         checkpoint_path=values.checkpoint_path,
         decode_hparams=values.decode_hparams,
-        dtype=policy_name(values.mixed_precision),
+        dtype=policy or policy_name(values.mixed_precision),
         log=lambda line: print(line, file=sys.stderr),
     )

@@ -1,0 +1,69 @@
+"""What a model is, for whoever finds its folder."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from t2t_lite.data import untrusted
+from t2t_lite.trainer.run_folder import RunFolder
+
+
+def model_card(
+    run: RunFolder,
+    results: Mapping[str, Any],
+    facts: Mapping[str, Any] | None = None,
+) -> str:
+    """Returns a page of Markdown about a run's exported model.
+
+    Args:
+        run: the run's folder.
+        results: as in `results.json`; {} if it is not over.
+        facts: further lines, by name, such as the export's dtype.
+    """
+    description = run.describe()
+    lines = [f"# {description.problem}, {description.model}", ""]
+    rows = {
+        "problem": description.problem,
+        "problem options": json.dumps(description.problem_options),
+        "data hash": description.data_hash,
+        "vocabulary": f"{description.vocab_size:,} entries",
+        "seed": description.settings.get("seed"),
+        "updates": results.get("step"),
+        "parameters": results.get("parameters"),
+        "weights": results.get("weights"),
+        **(facts or {}),
+    }
+    lines += [f"- {k}: {v}" for k, v in rows.items() if v is not None]
+    for split in ("validation", "test"):
+        lines += _scores(split, results.get(split, {}))
+    lines += ["", "## Hyperparameters", ""]
+    fields = dataclasses.asdict(description.hparams)
+    lines += [f"- {name}: {value}" for name, value in fields.items()]
+    return "\n".join(lines) + "\n"
+
+
+def run_results(run: RunFolder) -> dict[str, Any]:
+    """Returns a run's `results.json`, {} if it is not over."""
+    path = run.file("results.json")
+    if not os.path.exists(path):
+        return {}
+    return untrusted.read_json(path, finite=False)
+
+
+def _scores(split: str, scores: Mapping[str, Any]) -> list[str]:
+    found = []
+    for name, value in scores.items():
+        if not isinstance(value, float):
+            continue
+        line = f"- {split} {name}: {value:.2f}"
+        if f"{name}_ci" in scores:
+            low, high = scores[f"{name}_ci"]
+            line += f" (95 % interval {low:.2f} to {high:.2f})"
+        if signature := scores.get(f"{name}_signature"):
+            line += f", {signature}"
+        found.append(line)
+    return ["", f"## Scores on {split}", "", *found] if found else []
