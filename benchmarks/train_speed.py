@@ -87,9 +87,18 @@ class Contender:
 
     def run(self, steps: int) -> float:
         """Makes some steps; returns their seconds."""
-        self._process.stdin.write(f"{steps}\n")
-        self._process.stdin.flush()
-        return float(self._process.stdout.readline())
+        try:
+            self._process.stdin.write(f"{steps}\n")
+            self._process.stdin.flush()
+            line = self._process.stdout.readline()
+        except BrokenPipeError:
+            line = ""
+        if not line:
+            sys.exit(
+                f"{self.name} ended with status {self._process.wait()}: if it "
+                "was killed for memory, compare fewer at a time by --only"
+            )
+        return float(line)
 
     def end(self) -> None:
         """Ends the process."""

@@ -1,0 +1,189 @@
+"""A run's model in CTranslate2's format, for whoever serves with it.
+
+CTranslate2 is an optional package: `pip install ctranslate2`. What it decodes
+equals our own search but for rounding and its length penalty, which divides by
+`length ^ alpha` and not by GNMT's.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from typing import Any
+
+import numpy as np
+
+from t2t_lite.data.text_encoder import (
+    EOS_ID,
+    PAD_ID,
+    UNK_ID,
+    SentencePieceEncoder,
+)
+from t2t_lite.errors import UserError
+from t2t_lite.layers.position import sinusoids
+
+_ACTIVATIONS = {"relu": "RELU", "gelu": "GELUTanh"}
+QUANTIZATIONS = ("float32", "bfloat16", "float16", "int8")
+
+
+def write(predictor, folder: str, dtype: str = "float32") -> None:
+    """Writes a model that `ctranslate2.Translator` loads.
+
+    Sentences go in and out as pieces of the run's SentencePiece model, which
+    is copied beside it as `vocab.model`; the end mark of a source is the
+    model's own to add.
+
+    Args:
+        predictor: a Predictor of a `transformer`.
+        folder: str, the model's; it must not exist, and appears whole.
+        dtype: str, one of QUANTIZATIONS, of the stored weights.
+    Raises:
+        UserError: CTranslate2 is not installed, has no such model, or the
+            folder exists.
+    """
+    try:
+        from ctranslate2.specs import TransformerSpec, common_spec
+    except ImportError as error:
+        raise UserError(
+            "--format=ctranslate2 needs CTranslate2: pip install ctranslate2"
+        ) from error
+    if os.path.exists(folder):
+        raise UserError(f"{folder} exists; give another folder")
+    hparams = predictor.hparams
+    _check(predictor)
+    activation = getattr(
+        common_spec.Activation, _ACTIVATIONS[hparams.activation]
+    )
+    encoder, decoder = predictor.model.encoder, predictor.model.decoder
+    spec = TransformerSpec.from_config(
+        (encoder.num_layers, decoder.num_layers),
+        hparams.num_heads,
+        pre_norm=hparams.norm == "pre",
+        activation=activation,
+    )
+    _fill(spec, predictor)
+    tokens = _tokens(predictor.encoder)
+    spec.register_source_vocabulary(tokens)
+    spec.register_target_vocabulary(tokens)
+    spec.config.unk_token, spec.config.eos_token = (
+        tokens[UNK_ID],
+        tokens[EOS_ID],
+    )
+    spec.config.bos_token = spec.config.decoder_start_token = tokens[PAD_ID]
+    spec.config.add_source_eos = True
+    spec.config.layer_norm_epsilon = encoder.blocks[
+        0
+    ].self_residual.layer_norm.epsilon
+    spec.validate()
+    spec.optimize(quantization=dtype if dtype != "float32" else None)
+    temporary = f"{folder}.{os.getpid()}.tmp"
+    os.makedirs(temporary)
+    try:
+        spec.save(temporary)
+        with open(os.path.join(temporary, "vocab.model"), "wb") as file:
+            file.write(predictor.encoder.to_bytes())
+        os.rename(temporary, folder)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+
+
+def _check(predictor) -> None:
+    """Raises UserError where CTranslate2 has no such model."""
+    hparams = predictor.hparams
+    if not isinstance(predictor.encoder, SentencePieceEncoder):
+        raise UserError("--format=ctranslate2 needs a SentencePiece vocabulary")
+    reasons = {
+        "activation": hparams.activation not in _ACTIVATIONS,
+        "key_head_size": hparams.key_head_size is not None,
+        "value_head_size": hparams.value_head_size is not None,
+        "embedding_scale": hparams.embedding_scale == "softmax",
+    }
+    for name, wrong in reasons.items():
+        if wrong:
+            raise UserError(
+                f"--format=ctranslate2: it has no model with {name}="
+                f"{getattr(hparams, name)}; use --format=saved_model"
+            )
+
+
+def _tokens(encoder: SentencePieceEncoder) -> list[str]:
+    return [encoder.piece(index) for index in range(encoder.vocab_size)]
+
+
+def _array(variable: Any) -> np.ndarray:
+    return np.asarray(variable.value.numpy(), np.float32)
+
+
+def _fill(spec, predictor) -> None:
+    """Copies every weight."""
+    model, hparams = predictor.model, predictor.hparams
+    scaled = hparams.embedding_scale == "lookup"
+    sides = (
+        (spec.encoder, model.encoder, model.source_embedding),
+        (spec.decoder, model.decoder, model.target_embedding),
+    )
+    for side, stack, table in sides:
+        embeddings = side.embeddings
+        if isinstance(embeddings, list):
+            embeddings = embeddings[0]
+        weights = _array(table.embeddings)
+        # Padding, which is the decoder's first input, is looked up as zeros.
+        weights[PAD_ID] = 0.0
+        embeddings.weight = weights
+        side.scale_embeddings = scaled
+        side.position_encodings.encodings = _positions(model, side, spec)
+        if stack.final_norm is not None:
+            _norm(side.layer_norm, stack.final_norm)
+        for theirs, ours in zip(side.layer, stack.blocks, strict=True):
+            _layer(theirs, ours)
+    projection = spec.decoder.projection
+    projection.weight = _array(model.softmax.embeddings)
+    bias = np.zeros(len(projection.weight), np.float32)
+    bias[PAD_ID] = -1e9  # padding is never produced
+    projection.bias = bias
+
+
+def _positions(model, side, spec) -> np.ndarray:
+    layer = (
+        model.source_position if side is spec.encoder else model.target_position
+    )
+    if layer.kind == "learned":
+        return _array(layer.embeddings)
+    length = max(2048, 2 * model.hparams.max_length)
+    places = np.arange(length, dtype=np.int32)[None]
+    return sinusoids(places, layer.hidden_size, layer.kind)[0].numpy()
+
+
+def _norm(theirs, ours) -> None:
+    theirs.gamma, theirs.beta = _array(ours.scale), _array(ours.bias)
+
+
+def _layer(theirs, ours) -> None:
+    """Copies a layer; norms lie in the residuals around its parts."""
+    _attention(theirs.self_attention, ours.self_attention, [0, 1])
+    _norm(theirs.self_attention.layer_norm, ours.self_residual.layer_norm)
+    if hasattr(ours, "memory_attention"):
+        _attention(theirs.attention, ours.memory_attention, [0, 1, 2])
+        _norm(theirs.attention.layer_norm, ours.memory_residual.layer_norm)
+    _norm(theirs.ffn.layer_norm, ours.feed_forward_residual.layer_norm)
+    for name, place in (("filter", "linear_0"), ("output", "linear_1")):
+        _linear(getattr(theirs.ffn, place), ours.feed_forward, name, True)
+
+
+def _attention(theirs, ours, places) -> None:
+    names = (
+        ("query_key_value", "output")
+        if len(places) == 2
+        else ("query", "key_value", "output")
+    )
+    for place, name in zip(places, names, strict=True):
+        _linear(theirs.linear[place], ours, name, ours.use_bias)
+
+
+def _linear(theirs, ours, name: str, bias: bool) -> None:
+    theirs.weight = _array(getattr(ours, f"{name}_kernel")).T.copy()
+    if bias:
+        theirs.bias = _array(getattr(ours, f"{name}_bias"))
+    elif hasattr(theirs, "bias"):
+        theirs.bias = np.zeros(len(theirs.weight), np.float32)
