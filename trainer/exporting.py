@@ -23,6 +23,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import tensorflow as tf
+from tensorflow.core.protobuf import saved_model_pb2
 
 import t2t_lite
 from t2t_lite.data import storage, untrusted
@@ -282,6 +283,25 @@ def _read_origin(folder: str) -> dict[str, Any] | None:
         return untrusted.read_json(os.path.join(folder, _ORIGIN_FILE))
     except (FileNotFoundError, ValueError):
         return None
+
+
+def defaults_of(folder: str, signature: str) -> dict[str, tf.Tensor]:
+    """Returns the inputs of a signature that a request may leave out.
+
+    TensorFlow Serving fills them in itself; `tf.saved_model.load` does not.
+
+    Args:
+        folder: str, a SavedModel's.
+        signature: str, its key.
+    """
+    path = os.path.join(folder, "saved_model.pb")
+    with open(path, "rb") as file:
+        model = saved_model_pb2.SavedModel.FromString(file.read())
+    definition = model.meta_graphs[0].signature_def[signature]
+    return {
+        name: tf.constant(tf.make_ndarray(value))
+        for name, value in definition.defaults.items()
+    }
 
 
 def check_export(

@@ -7,6 +7,7 @@ import sys
 
 from absl import flags
 
+from t2t_lite.errors import UserError
 from t2t_lite.trainer.cli import command, common
 
 FLAGS = flags.FlagValues()
@@ -42,6 +43,14 @@ def _define(values: flags.FlagValues) -> None:
         lower_bound=1,
     )
     flags.DEFINE_enum(
+        "format",
+        "saved_model",
+        ["saved_model", "ctranslate2"],
+        "ctranslate2: a folder that ctranslate2.Translator loads, with pieces "
+        "in and out and the run's vocab.model beside it.",
+        flag_values=values,
+    )
+    flags.DEFINE_enum(
         "target_dtype",
         "float32",
         ["float32", "bfloat16"],
@@ -75,6 +84,8 @@ def export(values: flags.FlagValues) -> int:
     from t2t_lite.trainer.run_folder import RunFolder
 
     reference = common.load_predictor(values, "float32")
+    if values.format == "ctranslate2":
+        return _ctranslate2(values, reference)
     predictor = reference
     if values.target_dtype != "float32":
         frozen = values.weights == "constants"
@@ -106,6 +117,18 @@ def export(values: flags.FlagValues) -> int:
         f"-v {os.path.abspath(root)}:/models/t2t_lite "
         "-e MODEL_NAME=t2t_lite tensorflow/serving"
     )
+    return 0
+
+
+def _ctranslate2(values: flags.FlagValues, reference) -> int:
+    """Writes the model in CTranslate2's format."""
+    from t2t_lite.trainer import ctranslate2_model
+
+    if values.version is not None:
+        raise UserError("--version: goes with --format=saved_model alone")
+    folder = values.export_dir or os.path.join(values.output_dir, "ctranslate2")
+    ctranslate2_model.write(reference, folder, values.target_dtype)
+    print(f"CTranslate2 model: {folder}")
     return 0
 
 
