@@ -201,9 +201,15 @@ def measure(sweep: Sweep, windows: int, vocab_size: int) -> dict:
     steps = {}
     for point in points:
         model, rows, length = point
-        trainers[model].run(rows, length, 1)  # traces; the next one tells
-        seconds = trainers[model].run(rows, length, 1)
+        try:
+            trainers[model].run(rows, length, 1)  # traces; the next one tells
+            seconds = trainers[model].run(rows, length, 1)
+        except RuntimeError as error:
+            print(f"  left out {model} {rows} x {length}: {error}", flush=True)
+            trainers[model] = Trainer(model, vocab_size)
+            continue
         steps[point] = max(1, math.ceil(_WINDOW_SECONDS / seconds))
+    points = list(steps)
     found = measuring.windows_in_turn(
         {p: lambda p=p: trainers[p[0]].run(*p[1:], steps[p]) for p in points},
         windows,
