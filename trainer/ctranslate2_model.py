@@ -71,9 +71,8 @@ def write(predictor, folder: str, dtype: str = "float32") -> None:
     )
     spec.config.bos_token = spec.config.decoder_start_token = tokens[PAD_ID]
     spec.config.add_source_eos = True
-    spec.config.layer_norm_epsilon = encoder.blocks[
-        0
-    ].self_residual.layer_norm.epsilon
+    norm = decoder.blocks[0].self_residual.layer_norm
+    spec.config.layer_norm_epsilon = norm.epsilon
     spec.validate()
     spec.optimize(quantization=dtype if dtype != "float32" else None)
     temporary = f"{folder}.{os.getpid()}.tmp"
@@ -161,9 +160,11 @@ def _norm(theirs, ours) -> None:
 
 def _layer(theirs, ours) -> None:
     """Copies a layer; norms lie in the residuals around its parts."""
+    decodes = hasattr(ours, "memory_attention")
+    residual = ours.self_residual if decodes else ours.attention_residual
     _attention(theirs.self_attention, ours.self_attention, [0, 1])
-    _norm(theirs.self_attention.layer_norm, ours.self_residual.layer_norm)
-    if hasattr(ours, "memory_attention"):
+    _norm(theirs.self_attention.layer_norm, residual.layer_norm)
+    if decodes:
         _attention(theirs.attention, ours.memory_attention, [0, 1, 2])
         _norm(theirs.attention.layer_norm, ours.memory_residual.layer_norm)
     _norm(theirs.ffn.layer_norm, ours.feed_forward_residual.layer_norm)
