@@ -59,7 +59,7 @@ def share_out(
 
 
 def call_side_by_side(
-    function: Any, calls: Sequence[tuple], loops: bool
+    function: Any, calls: Sequence[tuple], loops: bool = False
 ) -> list[Any]:
     """Calls a function several times at once, each time on one thread.
 

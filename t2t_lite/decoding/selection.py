@@ -246,25 +246,10 @@ def _grouped(beams: Beams, gains, tokens, index, ids) -> Choice:
             same & earlier[:, None, None], axis=-1, dtype=tf.float32
         )
         mine = tf.where((slot_group == group)[..., None], totals, NEVER)
-        penalised = mine - request.diversity[:, None, None] * times
-        flat, flat_parents, flat_tokens = _flat(mine, tokens)
-        order = tf.reshape(penalised, tf.shape(flat))
-        order = _by_banks(beams, order, flat_tokens)
-        wide = tf.minimum(2 * count, tf.shape(order)[1])
-        best = tf.math.top_k(order, wide).indices
-        looked_at = tf.range(tf.shape(best)[1])[None] < _width(request)[:, None]
-        found = tuple(
-            tf.gather(values, best, batch_dims=1)
-            for values in (flat, flat_tokens, flat_parents)
-        )
-        found = (tf.where(looked_at, found[0], NEVER), *found[1:])
+        found = _looked_at(beams, mine, tokens, times)
         mine_ids, mine_scores = _finish(beams, index, ids, found, group)
         live = (found[1] != ids.eos) & (found[0] > NEVER)
-        # The live ones in the order they have, the others after them.
-        rank = tf.argsort(tf.where(live, 0, 1), axis=1, stable=True)
-        place = tf.maximum(tf.range(count)[None] - group * size, 0)
-        place = tf.minimum(place, tf.shape(rank)[1] - 1)
-        kept = tf.gather(rank, place, batch_dims=1)
+        kept = _slots_of(live, tf.range(count)[None] - group * size)
         here = slot_group == group
         live = tf.gather(live, kept, batch_dims=1)
         new = [tf.gather(values, kept, batch_dims=1) for values in found]
@@ -295,6 +280,44 @@ def _grouped(beams: Beams, gains, tokens, index, ids) -> Choice:
         ),
     )
     return Choice(*end[1:])
+
+
+def _looked_at(beams: Beams, totals, tokens, times):
+    """Returns the continuations of a group that may live or end, in order.
+
+    Args:
+        beams: the state.
+        totals: float32 (n, K, m), -inf where a parent is another group's.
+        tokens: int32 (n, K, m).
+        times: float32 (n, K, m), groups before that chose the token.
+    Returns:
+        (log-probabilities, tokens, parents), each (n, at most 2 K).
+    """
+    penalised = totals - beams.request.diversity[:, None, None] * times
+    flat, parents, flat_tokens = _flat(totals, tokens)
+    order = tf.reshape(penalised, tf.shape(flat))
+    order = _by_banks(beams, order, flat_tokens)
+    wide = tf.minimum(2 * tf.shape(totals)[1], tf.shape(order)[1])
+    best = tf.math.top_k(order, wide).indices
+    first = tf.range(tf.shape(best)[1])[None] < _width(beams.request)[:, None]
+    flat, flat_tokens, parents = (
+        tf.gather(values, best, batch_dims=1)
+        for values in (flat, flat_tokens, parents)
+    )
+    return tf.where(first, flat, NEVER), flat_tokens, parents
+
+
+def _slots_of(live: tf.Tensor, places: tf.Tensor) -> tf.Tensor:
+    """Returns which continuation each slot gets, int32 (n, K).
+
+    Args:
+        live: bool (n, m), in their order; the others come after them.
+        places: int32 (n, K), the slot's place in its group.
+    """
+    rank = tf.argsort(tf.where(live, 0, 1), axis=1, stable=True)
+    last = tf.shape(rank)[1] - 1
+    places = tf.clip_by_value(places, 0, last)
+    return tf.gather(rank, places, batch_dims=1)
 
 
 def _by_banks(beams: Beams, order, tokens):

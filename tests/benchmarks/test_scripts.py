@@ -121,7 +121,7 @@ def test_ours_are_compared_as_the_trainer_trains():
     assert "t2t_lite float32" in rows
     assert "t2t_lite float32 lanes=1" in rows
     build, _, _ = contenders.CONTENDERS["t2t_lite float32"]
-    assert build.__defaults__ == ("auto",)
+    assert build.__defaults__ == ("auto", None)
 
 
 def test_lanes_cannot_be_set_once_tensorflow_has_computed():

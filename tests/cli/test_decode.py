@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 
 import pytest
 
@@ -194,7 +195,13 @@ def test_resume_goes_on_where_it_stopped(
     status, _, error = _decode(run_command, user_run, source, target, *options)
     assert status == 0, error
     assert "going on after line" in error
-    assert target.read_text() == whole.read_text()
+    found, expected = target.read_text(), whole.read_text()
+    if kind == "nbest":  # scores are rounded as their batch is
+        found, expected = (
+            re.sub(r"-?\d+\.\d+$", "", text, flags=re.MULTILINE)
+            for text in (found, expected)
+        )
+    assert found == expected
     assert sum(calls) <= 10 + 4
 
 

@@ -148,6 +148,7 @@ def test_average_and_export(run_command, user_run, tmp_path):
         "export",
         f"--output_dir={user_run}",
         f"--export_dir={tmp_path}",
+        "--decode_hparams=beam_size=1",
         "--version=7",
     )
     assert status == 2

@@ -11,7 +11,7 @@ import tensorflow as tf
 from hypothesis import strategies as st
 
 from t2t_lite.errors import UserError
-from t2t_lite.trainer import exporting, inference
+from t2t_lite.trainer import exporting, inference, predictor
 from t2t_lite.trainer.cli import decode
 from t2t_lite.trainer.cli.clients import RestClient, ServerError, Target, ask
 from t2t_lite.trainer.plotting import read_metrics
@@ -53,8 +53,8 @@ def test_the_vocabulary_is_a_file_of_the_run_folder(run, tmp_path, name):
 
 @pytest.fixture(scope="module")
 def export(run):
-    predictor = inference.load(run.path)
-    folder = exporting.export(predictor, run.file("export"))
+    loaded = inference.load(run.path)
+    folder = exporting.export(loaded, run.file("export"))
     return tf.saved_model.load(folder).signatures["serving_default"]
 
 
@@ -65,14 +65,14 @@ def test_serving_requests(run, export):
     )
     text = st.one_of(odd, st.binary(max_size=20), st.text(max_size=9))
     encoded = text.map(lambda t: t.encode() if isinstance(t, str) else t)
-    predictor = inference.load(run.path)
+    loaded = inference.load(run.path)
 
     def attempt(texts):
         answer = export(inputs=tf.constant(texts, tf.string, [len(texts)]))
         outputs, scores = (answer[k].numpy() for k in ("outputs", "scores"))
         assert outputs.shape == scores.shape == (len(texts),)
         assert np.isfinite(scores).all()
-        assert len(predictor.predict(texts)) == len(texts)
+        assert len(loaded.predict(texts)) == len(texts)
         for output in outputs:
             output.decode("utf-8")
 
@@ -80,11 +80,11 @@ def test_serving_requests(run, export):
 
 
 def test_predict_takes_half_characters_and_names_what_is_no_text(run):
-    predictor = inference.load(run.path)
-    assert len(predictor(["\ud800", "a\0b", "\udcff x"])) == 3
+    loaded = inference.load(run.path)
+    assert len(loaded(["\ud800", "a\0b", "\udcff x"])) == 3
     for wrong in (None, 3, ["a"]):
         with pytest.raises(UserError, match="text 1: expected str, got"):
-            predictor(["a", wrong])
+            loaded(["a", wrong])
 
 
 def test_what_is_typed_may_be_any_bytes(monkeypatch, capsys):
@@ -94,7 +94,7 @@ def test_what_is_typed_may_be_any_bytes(monkeypatch, capsys):
 
     def predict(texts):
         asked.extend(texts)
-        return [inference.Prediction(["b"], [-1.0], False)]
+        return [predictor.Prediction(["b"], [-1.0], False)]
 
     assert decode._interactive(types.SimpleNamespace(predict=predict)) == 0
     assert asked == ["a \ufffd"]
