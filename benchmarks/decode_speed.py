@@ -20,7 +20,6 @@ import functools
 import json
 import os
 import pathlib
-import subprocess
 import sys
 import tempfile
 import time
@@ -111,8 +110,8 @@ def exported(policy: str, weights: str, parts: int):
         path = exporting.export(
             predictor(shape, policy), folder, sentences=["w3 w4"], form=form
         )
-        proto = exporting.tf.saved_model.load(path)
-        translate = proto.signatures["translate"]
+        loaded = tf.saved_model.load(path)
+        translate = loaded.signatures["translate"]
         defaults = exporting.defaults_of(path, "translate")
 
         def decode(texts: list[str], beam: int) -> list[str]:
@@ -122,7 +121,7 @@ def exported(policy: str, weights: str, parts: int):
             )
             return [text.decode() for text in found["outputs"][:, 0].numpy()]
 
-        decode.loaded = proto
+        decode.loaded = loaded  # or its functions would end
         return decode
 
     return build
@@ -247,45 +246,12 @@ def serve(name: str, shape: Shape) -> None:
         print(time.perf_counter() - begin, flush=True)
 
 
-class Contender:
-    """One process that decodes when it is asked to."""
-
-    def __init__(self, name: str, shape: str):
-        self.name = name
-        self._process = subprocess.Popen(
-            [sys.executable, __file__, f"--serve={name}", f"--shape={shape}"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        line = self._process.stdout.readline()
-        self.facts = json.loads(line) if line else None
-        if line:
-            self._process.stderr.close()
-
-    def why_not(self) -> str:
-        """Returns why it could not be built."""
-        return self._process.communicate()[1].strip().splitlines()[-1]
-
-    def run(self, beam: int, batch: int) -> float:
-        """Decodes a batch; returns its seconds."""
-        self._process.stdin.write(f"{json.dumps([beam, batch])}\n")
-        self._process.stdin.flush()
-        return float(self._process.stdout.readline())
-
-    def end(self) -> None:
-        """Ends the process."""
-        self._process.stdin.close()
-        self._process.wait()
-
-
 def compare(args) -> None:
     """Runs all contenders in turn and prints a table of each setting."""
     shape = SHAPES[args.shape]
     contenders = []
     for name in args.only or CONTENDERS:
-        contender = Contender(name, args.shape)
+        contender = measuring.Contender(name, __file__, f"--shape={args.shape}")
         if contender.facts is None:
             print(f"  skipped {name}: {contender.why_not()}", flush=True)
             continue
@@ -299,7 +265,10 @@ def compare(args) -> None:
     for beam in _BEAMS:
         for batch in _BATCHES:
             seconds = measuring.windows_in_turn(
-                {c: functools.partial(c.run, beam, batch) for c in contenders},
+                {
+                    c: functools.partial(c.ask, [beam, batch])
+                    for c in contenders
+                },
                 args.windows,
             )
             tables.append(_table(beam, batch, seconds))

@@ -6,10 +6,63 @@ import datetime
 import json
 import pathlib
 import statistics
+import subprocess
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 RESULTS = pathlib.Path(__file__).parents[1] / "docs/results/speed"
+
+
+class Contender:
+    """A process that works when it is asked to.
+
+    `script --serve=name` prints a line of JSON once it is ready, its facts,
+    and then the seconds of each request, a line of JSON on its input.
+
+    Args:
+        name: str, what the script calls it.
+        script: str, its path.
+        arguments: further arguments.
+    """
+
+    def __init__(self, name: str, script: str, *arguments: str):
+        self.name = name
+        self._process = subprocess.Popen(
+            [sys.executable, script, f"--serve={name}", *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        line = self._process.stdout.readline()
+        self.facts = json.loads(line) if line else None
+        if line:
+            self._process.stderr.close()
+
+    def why_not(self) -> str:
+        """Returns why it could not be built."""
+        return self._process.communicate()[1].strip().splitlines()[-1]
+
+    def ask(self, request: Any) -> float:
+        """Returns the seconds that a request took; ends if it has died."""
+        try:
+            self._process.stdin.write(json.dumps(request) + "\n")
+            self._process.stdin.flush()
+            line = self._process.stdout.readline()
+        except BrokenPipeError:
+            line = ""
+        if not line:
+            sys.exit(
+                f"{self.name} ended with status {self._process.wait()}: if it "
+                "was killed for memory, compare fewer at a time by --only"
+            )
+        return float(line)
+
+    def end(self) -> None:
+        """Ends the process."""
+        self._process.stdin.close()
+        self._process.wait()
 
 
 def windows_in_turn(

@@ -64,48 +64,6 @@ def matmul_rates() -> None:
     print(json.dumps(rates))
 
 
-class Contender:
-    """One process that trains when it is asked to."""
-
-    def __init__(self, name: str, shape: str):
-        self.name = name
-        self._process = subprocess.Popen(
-            [sys.executable, __file__, f"--serve={name}", f"--shape={shape}"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        line = self._process.stdout.readline()
-        self.facts = json.loads(line) if line else None
-        if line:
-            self._process.stderr.close()
-
-    def why_not(self) -> str:
-        """Returns why it could not be built."""
-        return self._process.communicate()[1].strip().splitlines()[-1]
-
-    def run(self, steps: int) -> float:
-        """Makes some steps; returns their seconds."""
-        try:
-            self._process.stdin.write(f"{steps}\n")
-            self._process.stdin.flush()
-            line = self._process.stdout.readline()
-        except BrokenPipeError:
-            line = ""
-        if not line:
-            sys.exit(
-                f"{self.name} ended with status {self._process.wait()}: if it "
-                "was killed for memory, compare fewer at a time by --only"
-            )
-        return float(line)
-
-    def end(self) -> None:
-        """Ends the process."""
-        self._process.stdin.close()
-        self._process.wait()
-
-
 def _machine() -> str:
     with open("/proc/cpuinfo") as file:
         text = file.read()
@@ -115,7 +73,7 @@ def _machine() -> str:
     return f"{os.cpu_count()} cores of {name.strip()} ({units})"
 
 
-def _row(contender: Contender, seconds, shape, rates) -> dict:
+def _row(contender: measuring.Contender, seconds, shape, rates) -> dict:
     """Returns a contender's figures from the seconds of one step."""
     tokens = shape.rows * shape.length
     speeds = measuring.spread(tokens, seconds)
@@ -169,14 +127,14 @@ def compare(args) -> None:
     rates = json.loads(found.stdout.splitlines()[-1])
     contenders = []
     for name in args.only or CONTENDERS:
-        contender = Contender(name, args.shape)
+        contender = measuring.Contender(name, __file__, f"--shape={args.shape}")
         if contender.facts is None:
             print(f"  skipped {name}: {contender.why_not()}", flush=True)
         else:
             contenders.append(contender)
             print(f"  ready {name}", flush=True)
     seconds = measuring.windows_in_turn(
-        {c: lambda c=c: c.run(steps) / steps for c in contenders}, args.windows
+        {c: lambda c=c: c.ask(steps) / steps for c in contenders}, args.windows
     )
     for contender in contenders:
         contender.end()

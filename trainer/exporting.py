@@ -46,8 +46,7 @@ class Form:
 
     Fields:
         weights: "variables", or "constants" of the graph, which TensorFlow
-            packs once for its products: faster on a CPU, slower to load, and
-            two to three times the memory.
+            can pack once for a CPU's products.
         parts: int, parts of a batch that are searched side by side: the
             cores of a server whose requests come one by one.
     """

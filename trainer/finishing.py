@@ -10,7 +10,7 @@ import numpy as np
 
 from t2t_lite.data import storage, untrusted
 from t2t_lite.trainer import checkpoints, evaluation, exporting, inference
-from t2t_lite.trainer.model_card import model_card
+from t2t_lite.trainer.model_card import model_card, score_lines
 from t2t_lite.trainer.plotting import plot_curves
 from t2t_lite.trainer.provenance import provenance
 from t2t_lite.trainer.run_texts import RunTexts, missing
@@ -107,7 +107,7 @@ def finished_results(setup: Setup, step: int) -> dict[str, Any] | None:
 def show_finished(setup: Setup, results: dict[str, Any]) -> None:
     """Prints the results of a run that is over."""
     for split in ("validation", "test"):
-        for line in _score_lines(split, results.get(split, {})):
+        for line in score_lines(split, results.get(split, {})):
             setup.report.line(line)
     _say_how_to_go_on(setup, results)
 
@@ -178,29 +178,13 @@ def _test(setup: Setup, predictor, step: int) -> dict[str, Any]:
             scores, decoded.predictions, decoded.references
         )
     setup.report.line()
-    for line in _score_lines("test", scores):
+    for line in score_lines("test", scores):
         setup.report.line(line)
     setup.report.forget(step, "test")  # by a run killed after this line
     setup.report.record(step, "test", scores)
     if setup.chief:
         _texts(decoded).write(setup.run.path)
     return scores
-
-
-def _score_lines(split: str, scores: dict[str, Any]) -> list[str]:
-    """Returns a line for each metric: value, interval and signature."""
-    lines = []
-    for name, value in scores.items():
-        if not isinstance(value, float):
-            continue
-        line = f"{split} {name} {value:.2f}"
-        if f"{name}_ci" in scores:
-            low, high = scores[f"{name}_ci"]
-            line += f"  95 % interval {low:.2f} to {high:.2f}"
-        if signature := scores.get(f"{name}_signature"):
-            line += f"  {signature}"
-        lines.append(line)
-    return lines
 
 
 def _show_samples(setup: Setup, predictor) -> None:

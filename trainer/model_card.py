@@ -39,7 +39,10 @@ def model_card(
     }
     lines += [f"- {k}: {v}" for k, v in rows.items() if v is not None]
     for split in ("validation", "test"):
-        lines += _scores(split, results.get(split, {}))
+        scores = score_lines(split, results.get(split, {}))
+        if scores:
+            lines += ["", f"## Scores on {split}", ""]
+            lines += [f"- {line}" for line in scores]
     lines += ["", "## Hyperparameters", ""]
     fields = dataclasses.asdict(description.hparams)
     lines += [f"- {name}: {value}" for name, value in fields.items()]
@@ -54,16 +57,17 @@ def run_results(run: RunFolder) -> dict[str, Any]:
     return untrusted.read_json(path, finite=False)
 
 
-def _scores(split: str, scores: Mapping[str, Any]) -> list[str]:
-    found = []
+def score_lines(split: str, scores: dict[str, Any]) -> list[str]:
+    """Returns a line for each metric: value, interval and signature."""
+    lines = []
     for name, value in scores.items():
         if not isinstance(value, float):
             continue
-        line = f"- {split} {name}: {value:.2f}"
+        line = f"{split} {name} {value:.2f}"
         if f"{name}_ci" in scores:
             low, high = scores[f"{name}_ci"]
-            line += f" (95 % interval {low:.2f} to {high:.2f})"
+            line += f"  95 % interval {low:.2f} to {high:.2f}"
         if signature := scores.get(f"{name}_signature"):
-            line += f", {signature}"
-        found.append(line)
-    return ["", f"## Scores on {split}", "", *found] if found else []
+            line += f"  {signature}"
+        lines.append(line)
+    return lines

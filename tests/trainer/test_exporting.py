@@ -118,7 +118,7 @@ def test_model_card_tells_scores_and_data(finished_run):
     card = (folder / "MODEL_CARD.md").read_text()
     results = json.loads((finished_run / "results.json").read_text())
     assert f"data hash: {results['data_hash']}" in card
-    assert "## Scores on test\n\n- test exact_match: " in card
+    assert "## Scores on test\n\n- test exact_match " in card
     assert "- hidden_size: " in card
 
 

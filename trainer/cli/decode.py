@@ -165,7 +165,7 @@ def _predict(predictor, batch: list[_Item]):
     from t2t_lite.errors import UserError
     from t2t_lite.trainer.wishes import request_values, together
 
-    for item in batch:
+    for item in filter(lambda item: item.wishes, batch):
         try:
             request_values(predictor.graphs, 1, item.wishes)
         except UserError as error:

@@ -62,8 +62,8 @@ def _define(values: flags.FlagValues) -> None:
         "weights",
         "variables",
         ["variables", "constants"],
-        "constants: packed once for a CPU's products, so faster there; slower "
-        "to load, and two to three times the memory.",
+        "constants: part of the graph, so that a CPU packs them once for its "
+        "products.",
         flag_values=values,
     )
     flags.DEFINE_integer(
