@@ -7,7 +7,8 @@ import shutil
 import pytest
 
 from t2t_lite import metrics
-from t2t_lite.trainer.finishing import _score_lines, finished_results
+from t2t_lite.trainer.finishing import finished_results
+from t2t_lite.trainer.model_card import score_lines
 from t2t_lite.trainer.run_texts import RunTexts, missing
 from t2t_lite.trainer.score_intervals import intervals
 from tests.trainer.conftest import make_setup
@@ -89,4 +90,4 @@ def test_intervals_only_of_what_the_signature_gives():
     ],
 )
 def test_the_printed_line(scores, line):
-    assert _score_lines("test", scores) == [line]
+    assert score_lines("test", scores) == [line]
