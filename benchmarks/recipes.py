@@ -18,7 +18,7 @@ RECIPES: dict[str, list[str]] = {
         "--keep_last=10",
         "--early_stopping_metric=loss",
         "--early_stopping_patience=10",
-        "--decode_hparams=beam_size=5,alpha=1.0",
+        "--decode_hparams=beam_size=5,alpha=1.0,length_offset=0",
     ],
     # On the same text: pre-norm, a moving average, R-Drop once it has learned.
     "multi30k_rdrop": [

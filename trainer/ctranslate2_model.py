@@ -1,8 +1,8 @@
 """A run's model in CTranslate2's format, for whoever serves with it.
 
 CTranslate2 is an optional package: `pip install ".[ctranslate2]"`. What it
-decodes equals our own search but for rounding and its length penalty, which
-divides by `length ^ alpha` and not by GNMT's.
+decodes equals our own search but for rounding; its length penalty is that of
+`length_offset=0`.
 """
 
 from __future__ import annotations

@@ -96,7 +96,7 @@ class ServingModule(tf.Module):
         self.defaults = graphs.defaults()
         specs = graphs.specification()
         inputs = specs.pop("inputs")
-        alpha = tf.constant([predictor.options.alpha], tf.float32)
+        penalty = ["alpha", "length_offset"]
         targets = tf.TensorSpec([None], tf.string, "targets")
         self.functions = {
             name: _signature(scope, *parts)
@@ -112,9 +112,9 @@ class ServingModule(tf.Module):
                     {
                         "inputs": inputs,
                         "targets": targets,
-                        "alpha": specs["alpha"],
+                        **{name: specs[name] for name in penalty},
                     },
-                    {"alpha": alpha},
+                    {name: self.defaults[name] for name in penalty},
                 ),
                 "encode": (graphs.encode, {"inputs": inputs}),
             }.items()

@@ -97,8 +97,8 @@ class Predictor:
         self._search = _traced(self.graphs.search, inputs, wishes)
         self._translate = _traced(self.graphs.translate, inputs, wishes)
         targets = tf.TensorSpec([None], tf.string, "targets")
-        alpha = tf.TensorSpec([None], tf.float32, "alpha")
-        self._score = _traced(self.graphs.score, inputs, targets, alpha)
+        penalty = [wishes["alpha"], wishes["length_offset"]]
+        self._score = _traced(self.graphs.score, inputs, targets, *penalty)
         self._encode = _traced(self.graphs.encode, inputs)
 
     @property
@@ -153,6 +153,7 @@ class Predictor:
         texts: Sequence[str],
         targets: Sequence[str],
         alpha: float | None = None,
+        length_offset: float | None = None,
     ) -> list[float]:
         """Returns the score of each given output, as a search would give it.
 
@@ -160,6 +161,7 @@ class Predictor:
             texts, targets: str each, as many of both; longer ones are cut.
             alpha: float, exponent of the length penalty; 0 = the
                 log-probability. None = that of the options.
+            length_offset: float, see SearchOptions; None = likewise.
         Raises:
             UserError: their numbers differ.
         """
@@ -170,11 +172,17 @@ class Predictor:
             )
         if not texts:
             return []
-        alpha = self.options.alpha if alpha is None else alpha
+        penalty = [
+            getattr(self.options, name) if value is None else value
+            for name, value in [
+                ("alpha", alpha),
+                ("length_offset", length_offset),
+            ]
+        ]
         result = self._score(
             tf.constant(_all_utf8(texts)),
             tf.constant(_all_utf8(targets)),
-            tf.constant([alpha], tf.float32),
+            *tf.constant([[value] for value in penalty], tf.float32),
         )
         return result["scores"].numpy().tolist()
 

@@ -157,13 +157,18 @@ class TextGraphs:
         }
 
     def score(
-        self, inputs: tf.Tensor, targets: tf.Tensor, alpha: tf.Tensor
+        self,
+        inputs: tf.Tensor,
+        targets: tf.Tensor,
+        alpha: tf.Tensor,
+        length_offset: tf.Tensor,
     ) -> dict[str, tf.Tensor]:
         """Scores given translations.
 
         Args:
             inputs, targets: string (batch,).
-            alpha: float32 (batch,) or (1,), exponent of the length penalty.
+            alpha, length_offset: float32 (batch,) or (1,), of the length
+                penalty.
         Returns:
             `scores` float32 (batch,), as `search` gives; `log_probs` float32
             (batch,), without the penalty; `tokens` string (batch, length) of
@@ -179,7 +184,7 @@ class TextGraphs:
         total = tf.reduce_sum(log_probs, axis=1)
         lengths = tf.math.count_nonzero(outputs, axis=1, dtype=tf.int32)
         return {
-            "scores": total / length_penalty(lengths, alpha),
+            "scores": total / length_penalty(lengths, alpha, length_offset),
             "log_probs": total,
             "tokens": self._tokenizer.tokens(outputs),
             "token_log_probs": log_probs,

@@ -9,7 +9,8 @@ from typing import Any
 from t2t_lite.errors import UserError, closest
 from t2t_lite.hparams import field_types, parse_value, split_overrides
 
-MAX_ALPHA = 10.0  # ((5 + length) / 6) ** alpha stays finite in float32
+MAX_ALPHA = 7.0  # 65,536 ** alpha stays finite in float32
+MAX_LENGTH_OFFSET = 1000.0
 MAX_BEAM_SIZE = 1024  # memory grows with it
 MAX_EXTRA_LENGTH = 1 << 16  # a search ends in the end
 _MAX_INT = 2**31 - 1
@@ -34,6 +35,7 @@ _MAY_BE_NONE = ("max_input_length", "max_length")
 # Bounds; the last says whether the lower one itself is allowed.
 _NUMBERS = {
     "alpha": (0.0, MAX_ALPHA, True),
+    "length_offset": (0.0, MAX_LENGTH_OFFSET, True),
     "min_ratio": (0.0, 100.0, True),
     "max_ratio": (0.0, 100.0, True),
     "diversity": (0.0, 1e6, True),
@@ -49,8 +51,11 @@ class SearchOptions:
 
     Fields:
         beam_size: hypotheses kept per sentence, to 1,024; 1 = greedy.
-        alpha: exponent of GNMT's length penalty `((5 + length) / 6)**alpha`,
-            0 (none) to 10; the length counts the end mark.
+        alpha: exponent of the length penalty, which divides an output's
+            log-probability: `((o + length) / (o + 1))**alpha`, o being the
+            `length_offset`, the length counting the end mark; 0 (none) to 7.
+        length_offset: 5 is GNMT's penalty; 0 is `length**alpha`, as Marian,
+            fairseq and CTranslate2 have it. To 1,000.
         extra_length: ids, end mark included, that an output may be longer
             than `max_ratio` times its input (end mark included), to 65,536.
         max_ratio: see `extra_length`; 0 to 100.
@@ -84,6 +89,7 @@ class SearchOptions:
 
     beam_size: int = 4
     alpha: float = 0.6
+    length_offset: float = 5.0
     extra_length: int = 50
     max_ratio: float = 1.0
     max_length: int | None = None

@@ -6,7 +6,11 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from t2t_lite.decoding.options import SearchOptions
+from t2t_lite.decoding.options import (
+    MAX_ALPHA,
+    MAX_LENGTH_OFFSET,
+    SearchOptions,
+)
 
 
 class Request(NamedTuple):
@@ -19,6 +23,7 @@ class Request(NamedTuple):
         beam_size: int32, hypotheses kept; 1 = greedy.
         num_results: int32, outputs wanted, at most `beam_size`.
         alpha: float32, exponent of the length penalty.
+        length_offset: float32, added to lengths there.
         min_lengths, max_lengths: int32, of the output in ids, the end mark
             included. A prefix and phrases that must appear go before
             `max_lengths`.
@@ -44,6 +49,7 @@ class Request(NamedTuple):
     beam_size: tf.Tensor
     num_results: tf.Tensor
     alpha: tf.Tensor
+    length_offset: tf.Tensor
     min_lengths: tf.Tensor
     max_lengths: tf.Tensor
     num_groups: tf.Tensor
@@ -110,7 +116,10 @@ class Request(NamedTuple):
         return self._replace(
             beam_size=beams,
             num_results=results,
-            alpha=tf.clip_by_value(self.alpha, 0.0, 10.0),
+            alpha=tf.clip_by_value(self.alpha, 0.0, MAX_ALPHA),
+            length_offset=tf.clip_by_value(
+                self.length_offset, 0.0, MAX_LENGTH_OFFSET
+            ),
             min_lengths=tf.maximum(self.min_lengths, 0),
             max_lengths=tf.maximum(tf.maximum(self.max_lengths, 0), needed),
             num_groups=groups,
@@ -142,6 +151,7 @@ OPTIONS = {
     "beam_size": tf.int32,
     "num_results": tf.int32,
     "alpha": tf.float32,
+    "length_offset": tf.float32,
     "num_groups": tf.int32,
     "diversity": tf.float32,
     "no_repeat_ngram": tf.int32,

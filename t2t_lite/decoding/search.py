@@ -50,19 +50,18 @@ def beam_search(
 ) -> SearchResult:
     """Searches for the most probable outputs of every sentence.
 
-    Score = log P(ids) / ((5 + length) / 6)**alpha, length counting the end
-    mark. Each step takes the best 2 K continuations of a sentence: those that
-    end are finished, the best K others live on. P is normalised over the
-    whole vocabulary, padding included, as in training, but `pad_id` is never
-    produced; ids that the request bans are passed over, and P is that of the
-    model as it is. A sentence stops when no continuation of a live hypothesis
-    can displace its worst result, which is exact for alpha >= 0; so its
-    results depend on no other sentence of the batch. Beam size 1 takes the
-    most probable id at each step.
-
-    At its sentence's max length a live hypothesis is closed as it is, without
-    an end mark; it is a result only where finished ones are too few, and then
-    follows them.
+    Score = log P(ids) / ((o + length) / (o + 1))**alpha, o being the request's
+    length_offset, the length counting the end mark. Each step takes the best 2
+    K continuations of a sentence: those that end are finished, the best K
+    others live on. P is normalised over the whole vocabulary, padding
+    included, as in training, but `pad_id` is never produced; ids that the
+    request bans are passed over, and P is that of the model as it is. A
+    sentence stops when no continuation of a live hypothesis can displace its
+    worst result, which is exact for alpha >= 0; so its results depend on no
+    other sentence of the batch. Beam size 1 takes the most probable id at each
+    step. At its sentence's max length a live hypothesis is closed as it is,
+    without an end mark; it is a result only where finished ones are too few,
+    and then follows them.
 
     Args:
         step_fn: called as `step_fn(ids, index, cache, context, ancestors)`
@@ -244,7 +243,7 @@ def _can_improve(beams: Beams) -> tf.Tensor:
     best = tf.reduce_max(
         tf.where(mine, beams.log_probs[:, None], state.NEVER), axis=2
     )
-    penalty = length_penalty(request.max_lengths, request.alpha)[:, None]
+    penalty = state.penalties(request, request.max_lengths)[:, None]
     # The groups take turns: each needs so many results, and no more.
     quota = -(-request.num_results // request.num_groups)
     quota = tf.minimum(quota, results)[:, None, None] - 1

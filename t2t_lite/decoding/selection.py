@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from t2t_lite.decoding import rules, sampling
 from t2t_lite.decoding.request import Request
-from t2t_lite.decoding.state import NEVER, Beams, length_penalty
+from t2t_lite.decoding.state import NEVER, Beams, penalties
 from t2t_lite.decoding.top_k import top_k
 
 # Taken off a log-probability where a required phrase breaks another rule, so
@@ -132,7 +132,7 @@ def _finish(beams, index, ids, found, group):
     """
     totals, tokens, parents = found
     ended = (tokens == ids.eos) & beams.active[:, None]
-    penalty = length_penalty(index + 1, beams.request.alpha)[:, None]
+    penalty = penalties(beams.request, index + 1)[:, None]
     scores = tf.where(ended, totals / penalty, NEVER)
     before = tf.gather(beams.ids, parents, batch_dims=1)
     mine = tf.concat([before, tokens[..., None]], axis=2)

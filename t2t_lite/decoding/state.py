@@ -88,12 +88,22 @@ class Beams(NamedTuple):
     context: Any
 
 
-def length_penalty(lengths: tf.Tensor, alpha: tf.Tensor) -> tf.Tensor:
-    """`((5 + length) / 6) ** alpha`, float32; lengths count the end mark.
+def length_penalty(
+    lengths: tf.Tensor, alpha: tf.Tensor, offset: tf.Tensor
+) -> tf.Tensor:
+    """`((offset + length) / (offset + 1)) ** alpha`, float32.
 
-    Reference: Wu et al. 2016 (GNMT), section 7, without the coverage term.
+    Lengths count the end mark. Reference: Wu et al. 2016 (GNMT), section 7,
+    without the coverage term; their offset is 5. An offset of 0 is the
+    `length ** alpha` of Marian, fairseq and CTranslate2.
     """
-    return tf.pow((5.0 + tf.cast(lengths, tf.float32)) / 6.0, alpha)
+    lengths = tf.cast(lengths, tf.float32)
+    return tf.pow((offset + lengths) / (offset + 1.0), alpha)
+
+
+def penalties(request: Request, lengths: tf.Tensor) -> tf.Tensor:
+    """Returns each sentence's penalty for its length, float32 (batch,)."""
+    return length_penalty(lengths, request.alpha, request.length_offset)
 
 
 def start(
@@ -211,7 +221,7 @@ def _candidates(beams: Beams):
     n, groups, results, length = tf.unstack(tf.shape(beams.done_ids))
     ids = tf.reshape(beams.done_ids, [n, groups * results, length])
     done = tf.reshape(beams.done_scores, [n, groups * results])
-    penalty = length_penalty(beams.request.max_lengths, beams.request.alpha)
+    penalty = penalties(beams.request, beams.request.max_lengths)
     live = beams.log_probs / penalty[:, None]
     scores = tf.concat([done, live], axis=1)
     finished = tf.concat([done > NEVER, tf.zeros_like(live, tf.bool)], axis=1)

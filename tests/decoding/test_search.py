@@ -66,14 +66,18 @@ def _outputs(result, sentence):
 
 
 @pytest.mark.parametrize("alpha", [0.0, 0.6, 1.0, 3.0])
+@pytest.mark.parametrize("offset", [5.0, 0.0])
 @pytest.mark.parametrize("results", [1, 7])
-def test_wide_beam_is_brute_force(alpha, results):
+def test_wide_beam_is_brute_force(alpha, offset, results):
     model = ToyModel(vocab_size=5, depth=4, batch=3, seed=0)
-    options = SearchOptions(beam_size=81, alpha=alpha, num_results=results)
+    options = SearchOptions(
+        beam_size=81, alpha=alpha, length_offset=offset, num_results=results
+    )
     max_lengths = [4, 2, 3]
     result = _search(model, options, max_lengths)
     for sentence, max_length in enumerate(max_lengths):
-        expected = model.brute_force(sentence, max_length, alpha)[:results]
+        expected = model.brute_force(sentence, max_length, alpha, offset)
+        expected = expected[:results]
         assert _outputs(result, sentence) == [ids for _, ids in expected]
         np.testing.assert_allclose(
             result.scores[sentence], [s for s, _ in expected], rtol=1e-5
@@ -280,11 +284,16 @@ def test_zero_max_length_gives_an_empty_output_with_score_zero():
     assert _outputs(result, 1) != [()]
 
 
-def test_length_penalty_is_gnmts():
+def test_length_penalty_is_gnmts_or_a_power_of_the_length():
     np.testing.assert_allclose(
-        length_penalty(tf.constant([1, 7, 25]), 1.0), [1.0, 2.0, 5.0]
+        length_penalty(tf.constant([1, 7, 25]), 1.0, 5.0), [1.0, 2.0, 5.0]
     )
-    np.testing.assert_allclose(length_penalty(tf.constant([7]), 0.0), [1.0])
+    np.testing.assert_allclose(
+        length_penalty(tf.constant([1, 7, 25]), 2.0, 0.0), [1.0, 49.0, 625.0]
+    )
+    np.testing.assert_allclose(
+        length_penalty(tf.constant([7]), 0.0, 5.0), [1.0]
+    )
 
 
 def test_saved_model_searches_with_core_operations(tmp_path):

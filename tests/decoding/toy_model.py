@@ -104,14 +104,14 @@ class ToyModel:
         ]
         return ended, list(itertools.product(words, repeat=max_length))
 
-    def brute_force(self, sentence, max_length, alpha):
+    def brute_force(self, sentence, max_length, alpha, offset=5.0):
         """All outputs [(score, ids)]: ended ones best first, then cut."""
         ranked = []
         for group in self.all_outputs(max_length):
             scored = [
                 (
                     self.log_prob(sentence, ids)
-                    / ((5 + len(ids)) / 6) ** alpha,
+                    / ((offset + len(ids)) / (offset + 1)) ** alpha,
                     ids,
                 )
                 for ids in group

@@ -42,20 +42,22 @@ def _predictor(encoder, **changes):
     ],
     ids=str,
 )
-def test_same_ids_and_scores(encoder, tmp_path, changes):
+@pytest.mark.parametrize("alpha", [0.0, 1.0])
+def test_same_ids_and_scores(encoder, tmp_path, changes, alpha):
     predictor = _predictor(encoder, **changes)
     folder = tmp_path / "model"
     ctranslate2_model.write(predictor, str(folder))
     assert (folder / "vocab.model").read_bytes() == encoder.to_bytes()
     translator = ct2.Translator(str(folder), compute_type="float32")
-    for text, ours in zip(
-        TEXTS, predictor.translate(TEXTS, min_length=2), strict=True
-    ):
+    found_by_us = predictor.translate(
+        TEXTS, min_length=2, alpha=alpha, length_offset=0.0
+    )
+    for text, ours in zip(TEXTS, found_by_us, strict=True):
         pieces = [encoder.piece(i) for i in encoder.encode(text)]
         found = translator.translate_batch(
             [pieces],
             beam_size=4,
-            length_penalty=0.0,
+            length_penalty=alpha,
             max_decoding_length=len(pieces) + 1 + 8,
             return_scores=True,
         )[0]

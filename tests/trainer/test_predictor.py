@@ -121,6 +121,9 @@ def test_scores_are_those_of_the_search(predictor, served):
         assert prediction.scores[0] == pytest.approx(expected, rel=1e-4)
     scores = predictor.score(texts, outputs)
     np.testing.assert_allclose(scores, given["scores"], rtol=1e-5)
+    mean = predictor.score(texts, outputs, alpha=1.0, length_offset=0.0)
+    lengths = (given["token_log_probs"] != 0).sum(axis=1)
+    np.testing.assert_allclose(mean, given["log_probs"] / lengths, rtol=1e-5)
     plain = predictor.score(texts, outputs, alpha=0.0)
     np.testing.assert_allclose(plain, given["log_probs"], rtol=1e-5)
     with pytest.raises(UserError, match="1 texts and 2 targets"):
