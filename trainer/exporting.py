@@ -28,7 +28,6 @@ from tensorflow.core.protobuf import saved_model_pb2
 import t2t_lite
 from t2t_lite.data import storage, untrusted
 from t2t_lite.errors import UserError, closest
-from t2t_lite.layers import frozen_weights
 from t2t_lite.trainer import warmup
 from t2t_lite.trainer.predictor import Predictor
 from t2t_lite.trainer.text_graphs import TextGraphs
@@ -45,8 +44,8 @@ class Form:
     """How a model is written; what it answers is the same, but for rounding.
 
     Fields:
-        weights: "variables", or "constants" of the graph, which TensorFlow
-            can pack once for a CPU's products.
+        weights: "variables", or "constants" of the search's graph as well,
+            which TensorFlow can pack once for a CPU's products.
         parts: int, parts of a batch that are searched side by side: the
             cores of a server whose requests come one by one.
     """
@@ -82,16 +81,14 @@ class ServingModule(tf.Module):
     def __init__(self, predictor: Predictor, form: Form):
         super().__init__(name="t2t_lite")
         self.tokenizer = predictor.tokenizer
-        frozen = form.weights == "constants"
-        if not frozen:
-            self.weights = [v.value for v in predictor.model.weights]
-        scope = frozen_weights if frozen else contextlib.nullcontext
+        self.weights = [v.value for v in predictor.model.weights]
         graphs = TextGraphs(
             predictor.model,
             self.tokenizer,
             predictor.options,
             predictor.max_input_length,
             form.parts,
+            frozen=form.weights == "constants",
         )
         self.defaults = graphs.defaults()
         specs = graphs.specification()
@@ -99,7 +96,7 @@ class ServingModule(tf.Module):
         penalty = ["alpha", "length_offset"]
         targets = tf.TensorSpec([None], tf.string, "targets")
         self.functions = {
-            name: _signature(scope, *parts)
+            name: _signature(*parts)
             for name, parts in {
                 "serving_default": (graphs.serve, {"inputs": inputs}),
                 "translate": (
@@ -121,14 +118,13 @@ class ServingModule(tf.Module):
         }
 
 
-def _signature(scope, function, specs, defaults=None):
+def _signature(function, specs, defaults=None):
     """Returns a tf.function of named inputs, some with defaults.
 
     The defaults go into the SavedModel, where a server finds them for inputs
     that a request leaves out.
 
     Args:
-        scope: context manager that the function is traced in.
         function: from tensors by name to a dict of tensors.
         specs: TensorSpecs by name.
         defaults: tensors by name.
@@ -145,8 +141,7 @@ def _signature(scope, function, specs, defaults=None):
     def call(*args, **kwargs):
         bound = call.__signature__.bind(*args, **kwargs)
         bound.apply_defaults()
-        with scope():
-            return function(**bound.arguments)
+        return function(**bound.arguments)
 
     call.__signature__ = inspect.Signature(parameters)
     return tf.function(

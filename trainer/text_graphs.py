@@ -6,6 +6,8 @@ serves all requests.
 
 from __future__ import annotations
 
+import contextlib
+
 import tensorflow as tf
 
 from t2t_lite.data.text_encoder import EOS_ID, UNK_ID
@@ -18,6 +20,7 @@ from t2t_lite.decoding.search import (
     length_penalty,
     most_beams,
 )
+from t2t_lite.layers import frozen_weights
 
 # How SentencePiece writes an unknown piece.
 _UNKNOWN = " \u2047 "
@@ -41,6 +44,8 @@ class TextGraphs:
         options: SearchOptions, the defaults of a request.
         max_input_length: int, longest input in ids, end mark included.
         parts: int, parts of a batch that are searched side by side.
+        frozen: bool, whether the search has the weights as constants; all
+            else reads the variables.
     """
 
     def __init__(
@@ -50,7 +55,20 @@ class TextGraphs:
         options: SearchOptions,
         max_input_length: int,
         parts: int = 1,
+        frozen: bool = False,
     ):
+        self._scope = frozen_weights if frozen else contextlib.nullcontext
+        # One function of its own, however many callers and parts: constants
+        # are in the graph once.
+        self._search = tf.function(
+            self._search_ids,
+            input_signature=(
+                tf.TensorSpec([None, None], tf.int32, "ids"),
+                Request.specification(),
+            ),
+            autograph=False,
+            experimental_attributes={"_noinline": True},
+        )
         if parts > 1:
             self._search = side_by_side(self._search, parts)
         self._model = model
@@ -242,13 +260,14 @@ class TextGraphs:
         ids = self._tokenizer.tokenize(tf.reshape(texts, [-1])).to_tensor()
         return tf.reshape(ids, [batch, count, tf.shape(ids)[1]])
 
-    def _search(self, ids: tf.Tensor, request: Request) -> SearchResult:
-        return beam_search(
-            self._model.decode_step,
-            self._model.init_cache(tf.shape(ids)[0], most_beams(request)),
-            self._model.encode(ids),
-            request,
-        )
+    def _search_ids(self, ids: tf.Tensor, request: Request) -> SearchResult:
+        with self._scope():
+            return beam_search(
+                self._model.decode_step,
+                self._model.init_cache(tf.shape(ids)[0], most_beams(request)),
+                self._model.encode(ids),
+                request,
+            )
 
     def _pieces_of(self, result: SearchResult) -> tf.Tensor:
         """Returns the texts of all results, string (batch, results)."""

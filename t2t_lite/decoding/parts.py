@@ -20,23 +20,16 @@ Search = Callable[[tf.Tensor, Request], SearchResult]
 def side_by_side(search: Search, parts: int) -> Search:
     """Returns a search that deals the sentences out to `parts` searches.
 
-    Each gets every so many-th sentence of those sorted by length, and all are
-    one function that is called several times, so that its constants are there
-    once. Results do not depend on the parts, but for rounding.
+    Each gets every so many-th sentence of those sorted by length. Results do
+    not depend on the parts, but for rounding.
 
     Args:
-        search: takes ids, int32 (batch, length), 0 = padding, and a Request.
+        search: takes ids, int32 (batch, length), 0 = padding, and a Request;
+            a tf.function of open sizes, so that all parts are one graph.
         parts: int, above 1.
     """
 
     def searched(ids: tf.Tensor, request: Request) -> SearchResult:
-        function = tf.function(
-            search,
-            # Sizes are left open: every part has the same trace.
-            input_signature=tf.nest.map_structure(_open, (ids, request)),
-            autograph=False,
-            experimental_attributes={"_noinline": True},
-        )
         lengths = tf.math.count_nonzero(ids, axis=1, dtype=tf.int32)
         order = tf.argsort(lengths, direction="DESCENDING", stable=True)
         found, rows = [], []
@@ -47,15 +40,11 @@ def side_by_side(search: Search, parts: int) -> Search:
             wishes = tf.nest.map_structure(
                 lambda values, mine=mine: tf.gather(values, mine), request
             )
-            found.append(function(mine_ids, wishes))
+            found.append(search(mine_ids, wishes))
             rows.append(mine)
         return _joined(found, tf.concat(rows, axis=0))
 
     return searched
-
-
-def _open(tensor: tf.Tensor) -> tf.TensorSpec:
-    return tf.TensorSpec([None] * tensor.shape.rank, tensor.dtype)
 
 
 def _joined(found: Sequence[SearchResult], rows: tf.Tensor) -> SearchResult:

@@ -95,6 +95,18 @@ class Request(NamedTuple):
         }
         return cls(**{**nothing, **fields, "max_lengths": max_lengths, **given})
 
+    @classmethod
+    def specification(cls) -> Request:
+        """Returns each field's TensorSpec, sizes left open."""
+        dtypes = {name: OPTIONS.get(name, tf.int32) for name in cls._fields}
+        ranks = {"prefix": 2, "required": 3, "forbidden": 3}
+        return cls(
+            **{
+                name: tf.TensorSpec([None] * ranks.get(name, 1), dtype, name)
+                for name, dtype in dtypes.items()
+            }
+        )
+
     def checked(self) -> Request:
         """Returns the wish with every value in its range.
 

@@ -37,6 +37,8 @@ def matmul_last(
     Returns:
         Float tensor `(..., out_size)`.
     """
+    if inputs.shape.rank == 2:
+        return tf.matmul(inputs, kernel, transpose_b=transpose_b)
     *outer, in_size = shape_of(inputs)
     flat = tf.reshape(inputs, [-1, in_size])
     product = tf.matmul(flat, kernel, transpose_b=transpose_b)

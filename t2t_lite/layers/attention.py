@@ -13,6 +13,7 @@ from t2t_lite.layers._math import (
 )
 from t2t_lite.layers._projection import add_projection, project
 from t2t_lite.layers.dropout import Dropout
+from t2t_lite.layers.one_position import attend_one
 
 # Which projections share a kernel, and so a matrix product.
 _FUSED = {
@@ -167,19 +168,61 @@ class MultiHeadAttention(keras.layers.Layer):
             ]
         return dict(zip(("key", "value"), parts, strict=True))
 
-    def init_cache(self, batch: int | tf.Tensor) -> dict[str, tf.Tensor]:
-        """Returns the empty cache: zero earlier positions, compute dtype.
+    def init_cache(
+        self, batch: int | tf.Tensor, dtype: str | None = None
+    ) -> dict[str, tf.Tensor]:
+        """Returns the empty cache: zero earlier positions.
 
         Args:
             batch: int or int scalar tensor, the number of rows.
+            dtype: str; None = the compute dtype, as a call wants it. `step`
+                wants float32.
         """
         return {
             part: tf.zeros(
                 [batch, self.num_heads, 0, self._head_size(part)],
-                self.compute_dtype,
+                dtype or self.compute_dtype,
             )
             for part in ("key", "value")
         }
+
+    def step(self, rows, sizes, cache=None, memory=None, bias=None):
+        """Attends from one position of several hypotheses a sentence.
+
+        Numbers are a call's; made for few queries and keys that grow from
+        call to call, and without dropout. Computed in float32 but for the
+        projections.
+
+        Args:
+            rows: float tensor `(batch * beams, hidden_size)`.
+            sizes: (batch, beams), int scalars.
+            cache: for projection "self": dict of float32 "key" `(batch,
+                num_heads, places, key_head_size)` and "value"; the beams'
+                keys and values are appended.
+            memory: for the others: `project_memory`'s dict in float32.
+            bias: optional float32 tensor `(batch, 1, 1 or beams, 1, keys)`,
+                added to the logits; every beam must attend to something.
+        Returns:
+            Float tensor of the rows' shape, and the new cache (None without).
+        """
+        names = ("query",) if cache is None else ("query", "key", "value")
+        outputs = tf.cast(project(self, "_".join(names), rows), tf.float32)
+        query, *new = self._split(outputs, *sizes, names)
+        if cache is None:
+            keys, values = memory["key"], memory["value"]
+        else:
+            keys = tf.concat([cache["key"], new[0]], axis=2)
+            values = tf.concat([cache["value"], new[1]], axis=2)
+            cache = {"key": keys, "value": values}
+        context = attend_one(
+            query * self.key_head_size**-0.5, keys, values, bias
+        )
+        joined = tf.reshape(
+            tf.transpose(context, [0, 2, 1, 3]),
+            [-1, self.num_heads * self.value_head_size],
+        )
+        joined = tf.cast(joined, self.compute_dtype)
+        return project(self, "output", joined), cache
 
     def _project_all(self, query, key, value, memory):
         """Returns the heads' query, key and value by name."""
@@ -214,6 +257,10 @@ class MultiHeadAttention(keras.layers.Layer):
         """Returns one `(batch, num_heads, length, head_size)` per part."""
         batch, length, _ = shape_of(inputs)
         outputs = project(self, "_".join(parts), inputs)
+        return self._split(outputs, batch, length, parts)
+
+    def _split(self, outputs, batch, length, parts):
+        """Returns the heads of projections side by side; see `_project`."""
         sizes = [self._head_size(part) for part in parts]
         # Split and unstack: the gradient of indexing fills a tensor of zeros.
         if len(set(sizes)) == 1:

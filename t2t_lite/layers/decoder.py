@@ -7,10 +7,11 @@ import functools
 import keras
 import tensorflow as tf
 
-from t2t_lite.layers._math import PACKAGE, check_positive
+from t2t_lite.layers._math import PACKAGE, check_positive, shape_of
 from t2t_lite.layers.decoder_layer import DecoderLayer
 from t2t_lite.layers.masks import look_ahead_mask
 from t2t_lite.layers.norm import LayerNorm
+from t2t_lite.layers.one_position import attention_bias
 from t2t_lite.layers.recompute import recomputed
 from t2t_lite.layers.transformer_config import TransformerConfig
 
@@ -117,16 +118,22 @@ class Decoder(keras.layers.Layer):
             states: float tensor `(batch, memory_length, hidden_size)`.
 
         Returns:
-            List of `MultiHeadAttention.project_memory` results.
+            List of `MultiHeadAttention.project_memory` results, in float32.
         """
         return [
-            block.memory_attention.project_memory(states)
-            for block in self.blocks
+            {part: tf.cast(heads, tf.float32) for part, heads in memory.items()}
+            for memory in (
+                block.memory_attention.project_memory(states)
+                for block in self.blocks
+            )
         ]
 
     def init_cache(self, batch: int | tf.Tensor) -> list[dict[str, tf.Tensor]]:
-        """Returns every layer's empty cache for `batch` sentences."""
-        return [block.self_attention.init_cache(batch) for block in self.blocks]
+        """Returns every layer's empty cache for `batch` sentences, float32."""
+        return [
+            block.self_attention.init_cache(batch, "float32")
+            for block in self.blocks
+        ]
 
     def step(self, inputs, memory, cache, self_mask=None, memory_mask=None):
         """Decodes one position of several hypotheses a sentence.
@@ -148,15 +155,23 @@ class Decoder(keras.layers.Layer):
             The states `(batch, beams, hidden_size)` and the cache, longer by
             as many places as there are beams.
         """
-        states, new_cache = inputs, []
+        sizes = shape_of(inputs)[:2]
+        # Rows from here on: shapes are worked out once and not per product.
+        states = tf.reshape(inputs, [-1, inputs.shape[2]])
+        biases = [
+            None if mask is None else attention_bias(mask)
+            for mask in (self_mask, memory_mask)
+        ]
+        new_cache = []
         for block, block_memory, block_cache in zip(
             self.blocks, memory, cache, strict=True
         ):
             states, block_cache = block.step(
-                states, block_memory, block_cache, self_mask, memory_mask
+                states, sizes, block_memory, block_cache, *biases
             )
             new_cache.append(block_cache)
-        return self._finish(states), new_cache
+        states = tf.reshape(self._finish(states), [*sizes, inputs.shape[2]])
+        return states, new_cache
 
     def _finish(self, states):
         return states if self.final_norm is None else self.final_norm(states)

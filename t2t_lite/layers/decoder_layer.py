@@ -95,33 +95,30 @@ class DecoderLayer(keras.layers.Layer):
         weights = {"self": self_weights, "memory": memory_weights}
         return self._transform(states, training), weights
 
-    def step(self, inputs, memory, cache, self_mask=None, memory_mask=None):
+    def step(self, rows, sizes, memory, cache, self_bias, memory_bias):
         """Decodes one position; see `Decoder.step`.
 
         Args:
-            inputs: float tensor `(batch, beams, hidden_size)`.
-            memory: dict from `memory_attention.project_memory`.
-            cache: dict from `self_attention.init_cache` or the step before.
-            self_mask: optional bool tensor `(batch, beams, places)`.
-            memory_mask: optional bool tensor `(batch, 1, memory_length)`.
+            rows: float tensor `(batch * beams, hidden_size)`.
+            sizes: (batch, beams), int scalars.
+            memory: dict from `Decoder.project_memory`.
+            cache: dict from `Decoder.init_cache` or the step before.
+            self_bias, memory_bias: as for `MultiHeadAttention.step`.
 
         Returns:
-            The states `(batch, beams, hidden_size)` and the new cache.
+            The states `(batch * beams, hidden_size)` and the new cache.
         """
         states, cache = self.self_residual(
-            inputs,
-            function=lambda query: self.self_attention(
-                query, attention_mask=self_mask, cache=cache, training=False
+            rows,
+            function=lambda query: self.self_attention.step(
+                query, sizes, cache=cache, bias=self_bias
             ),
             training=False,
         )
-        states = self.memory_residual(
+        states, _ = self.memory_residual(
             states,
-            function=lambda query: self.memory_attention(
-                query,
-                attention_mask=memory_mask,
-                memory=memory,
-                training=False,
+            function=lambda query: self.memory_attention.step(
+                query, sizes, memory=memory, bias=memory_bias
             ),
             training=False,
         )
