@@ -6,8 +6,6 @@ serves all requests.
 
 from __future__ import annotations
 
-import contextlib
-
 import tensorflow as tf
 
 from t2t_lite.data.text_encoder import EOS_ID, UNK_ID
@@ -20,7 +18,7 @@ from t2t_lite.decoding.search import (
     length_penalty,
     most_beams,
 )
-from t2t_lite.layers import frozen_weights
+from t2t_lite.layers import frozen_weights, held_weights
 
 # How SentencePiece writes an unknown piece.
 _UNKNOWN = " \u2047 "
@@ -57,7 +55,7 @@ class TextGraphs:
         parts: int = 1,
         frozen: bool = False,
     ):
-        self._scope = frozen_weights if frozen else contextlib.nullcontext
+        self._scope = frozen_weights if frozen else held_weights
         # One function of its own, however many callers and parts: constants
         # are in the graph once.
         self._search = tf.function(

@@ -8,7 +8,11 @@ from t2t_lite.layers.embedding import SharedEmbedding
 from t2t_lite.layers.encoder import Encoder
 from t2t_lite.layers.encoder_layer import EncoderLayer
 from t2t_lite.layers.feed_forward import FeedForward
-from t2t_lite.layers.freezing import frozen_weights
+from t2t_lite.layers.freezing import (
+    frozen_weights,
+    held_weights,
+    rows_of_products,
+)
 from t2t_lite.layers.masks import (
     causal_mask,
     combine,
@@ -37,7 +41,9 @@ __all__ = [
     "causal_mask",
     "combine",
     "frozen_weights",
+    "held_weights",
     "padding_mask",
+    "rows_of_products",
     "seed_scope",
     "segment_mask",
 ]

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import keras
 import tensorflow as tf
 
-from t2t_lite.layers.freezing import frozen_value
+from t2t_lite.layers.freezing import weight_reader
 
 PACKAGE = "t2t_lite"
 
@@ -21,36 +21,48 @@ def shape_of(tensor: tf.Tensor) -> list[int | tf.Tensor]:
     ]
 
 
-def matmul_last(
-    inputs: tf.Tensor, kernel: tf.Tensor, transpose_b: bool = False
+def product(
+    inputs: tf.Tensor,
+    kernel: keras.Variable,
+    bias: keras.Variable | None = None,
+    transpose_b: bool = False,
 ) -> tf.Tensor:
-    """Multiplies the last axis of `inputs` with a matrix.
+    """Multiplies the last axis of `inputs` with a weight and adds a bias.
 
     One product of two matrices: a batched product would sum the kernel's
     gradient over the batch in a second pass.
 
     Args:
-        inputs: float tensor `(..., in_size)`.
-        kernel: float tensor `(in_size, out_size)`, of the same dtype.
+        inputs: float tensor `(..., in_size)` of the compute dtype.
+        kernel: weight `(in_size, out_size)`.
+        bias: optional weight `(out_size,)`.
         transpose_b: bool, whether kernel is `(out_size, in_size)` instead.
 
     Returns:
-        Float tensor `(..., out_size)`.
+        Float tensor `(..., out_size)` of the inputs' dtype.
     """
-    if inputs.shape.rank == 2:
-        return tf.matmul(inputs, kernel, transpose_b=transpose_b)
     *outer, in_size = shape_of(inputs)
-    flat = tf.reshape(inputs, [-1, in_size])
-    product = tf.matmul(flat, kernel, transpose_b=transpose_b)
-    out_size = kernel.shape[0 if transpose_b else 1]
-    return tf.reshape(product, [*outer, out_size])
+    flat = inputs
+    if inputs.shape.rank != 2:
+        flat = tf.reshape(inputs, [-1, in_size])
+    reader, dtype = weight_reader(), inputs.dtype.name
+    if reader is None:
+        outputs = tf.matmul(flat, read(kernel, dtype), transpose_b=transpose_b)
+    else:
+        outputs = reader.product(flat, kernel, bias, transpose_b)
+    if inputs.shape.rank != 2:
+        out_size = kernel.shape[0 if transpose_b else 1]
+        outputs = tf.reshape(outputs, [*outer, out_size])
+    if reader is not None or bias is None:
+        return outputs
+    return tf.nn.bias_add(outputs, read(bias, dtype))
 
 
 def read(variable: keras.Variable, dtype: str) -> tf.Tensor:
     """Returns the variable's value as `dtype`, in any autocast scope."""
-    frozen = frozen_value(variable, dtype)
-    if frozen is not None:
-        return frozen
+    reader = weight_reader()
+    if reader is not None:
+        return reader.read(variable, dtype)
     return tf.cast(keras.ops.convert_to_tensor(variable), dtype)
 
 
@@ -68,9 +80,8 @@ def lookup(variable: keras.Variable, ids: tf.Tensor, dtype: str) -> tf.Tensor:
     Returns:
         Float tensor `(..., size)` of `dtype`.
     """
-    frozen = frozen_value(variable, dtype)
-    if frozen is not None:
-        return tf.gather(frozen, ids)
+    if weight_reader() is not None:  # for models that are only asked
+        return tf.cast(tf.gather(variable.value, ids), dtype)
 
     @tf.custom_gradient
     def gather(table):

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import keras
 import tensorflow as tf
 
-from t2t_lite.layers._math import fused_glorot_uniform, matmul_last, read
+from t2t_lite.layers._math import fused_glorot_uniform, product
 
 
 def add_projection(
@@ -57,9 +57,5 @@ def project(
     Returns:
         Float tensor `(..., sum(out_sizes))` of the compute dtype.
     """
-    dtype = layer.compute_dtype
-    kernel = read(getattr(layer, f"{name}_kernel"), dtype)
-    outputs = matmul_last(inputs, kernel)
-    if not layer.use_bias:
-        return outputs
-    return tf.nn.bias_add(outputs, read(getattr(layer, f"{name}_bias"), dtype))
+    bias = getattr(layer, f"{name}_bias") if layer.use_bias else None
+    return product(inputs, getattr(layer, f"{name}_kernel"), bias)

@@ -10,8 +10,7 @@ from t2t_lite.layers._math import (
     check_choice,
     check_positive,
     lookup,
-    matmul_last,
-    read,
+    product,
 )
 
 
@@ -91,8 +90,7 @@ class SharedEmbedding(keras.layers.Layer):
         hidden = tf.cast(hidden, self.compute_dtype)
         if self.scale == "softmax":
             hidden *= tf.cast(self.hidden_size**-0.5, hidden.dtype)
-        table = read(self.embeddings, self.compute_dtype)
-        return matmul_last(hidden, table, transpose_b=True)
+        return product(hidden, self.embeddings, transpose_b=True)
 
     def compute_output_shape(self, input_shape):
         return (*input_shape, self.hidden_size)

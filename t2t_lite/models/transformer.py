@@ -307,7 +307,8 @@ class Transformer(keras.Model):
         """
         x = self.target_embedding(ids)
         x += tf.cast(self.target_position(index[None, None]), x.dtype)
-        x, kept = self.decoder.step(
-            x, context["memory"], cache.kept, ancestors, context["mask"]
-        )
-        return self.softmax.logits(x), Cache(kept=kept)
+        with layers.rows_of_products(tf.size(ids)):
+            x, kept = self.decoder.step(
+                x, context["memory"], cache.kept, ancestors, context["mask"]
+            )
+            return self.softmax.logits(x), Cache(kept=kept)
