@@ -18,6 +18,7 @@ from t2t_lite.decoding.selection import Choice, Ids
 from t2t_lite.decoding.state import (
     Beams,
     Cache,
+    Logits,
     SearchResult,
     StepFn,
     length_penalty,
@@ -25,6 +26,7 @@ from t2t_lite.decoding.state import (
 
 __all__ = [
     "Cache",
+    "Logits",
     "Request",
     "SearchOptions",
     "SearchResult",
@@ -69,7 +71,7 @@ def beam_search(
             (int32 scalar, from 0), and bool (n, K, (index + 1) * K): which of
             the places that `cache.kept` will have, K for each step, are the
             hypothesis' own ancestors or itself. Returns the next ids' logits,
-            float (n, K, vocab_size >= 2), and the new cache.
+            float (n, K, vocab_size >= 2) or `Logits`, and the new cache.
         cache: Cache for the whole batch and the most beams of any sentence
             (`most_beams`).
         context: nested tensors with axis 0 = batch that every step reads.
@@ -155,7 +157,9 @@ def _step(step_fn, index, beams: Beams, plain, ids: Ids) -> Beams:
         beams.context,
         _ancestors(beams.ancestry, count),
     )
-    _check_logits(logits)
+    if not isinstance(logits, Logits):
+        logits = Logits(logits)
+    _check_logits(logits.rough)
     choice = Choice(
         *tf.cond(
             plain,

@@ -7,9 +7,15 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from t2t_lite.decoding import rules, sampling
+from t2t_lite.decoding.logits import (
+    Logits,
+    best_of,
+    corrected,
+    log_normalizer,
+    refined,
+)
 from t2t_lite.decoding.request import Request
 from t2t_lite.decoding.state import NEVER, Beams, penalties
-from t2t_lite.decoding.top_k import top_k
 
 # Taken off a log-probability where a required phrase breaks another rule, so
 # that such an output comes after all that keep every rule.
@@ -40,25 +46,6 @@ class Ids(NamedTuple):
     pad: int
 
 
-def _log_normalizer(logits: tf.Tensor) -> tf.Tensor:
-    """Float32 log sum exp of each row (..., 1), 0 for a row of -inf."""
-    total = tf.reduce_logsumexp(
-        tf.cast(logits, tf.float32), axis=-1, keepdims=True
-    )
-    return tf.where(tf.math.is_inf(total), 0.0, total)
-
-
-def _best(logits: tf.Tensor, count: tf.Tensor):
-    """Returns the largest logits and their ids, both (n, K, count)."""
-    n, beams, vocab_size = tf.unstack(tf.shape(logits))
-    rows = tf.reshape(logits, [n * beams, logits.shape[2]])
-    values, ids = top_k(rows, tf.minimum(count, vocab_size))
-    return (
-        tf.reshape(values, [n, beams, -1]),
-        tf.reshape(ids, [n, beams, -1]),
-    )
-
-
 def _may_not_end(beams: Beams, index: tf.Tensor) -> tf.Tensor:
     """Returns bool (n,): an end mark now would make the output too short."""
     return index + 1 < beams.request.min_lengths
@@ -74,20 +61,22 @@ def _width(request: Request) -> tf.Tensor:
     return tf.where(request.beam_size == 1, 1, 2 * size)
 
 
-def plain(
-    beams: Beams, logits: tf.Tensor, index: tf.Tensor, ids: Ids
-) -> Choice:
+def plain(beams: Beams, logits: Logits, index: tf.Tensor, ids: Ids) -> Choice:
     """Chooses where nothing but beams, results and lengths is asked for.
 
     Args:
         beams: the state, with the ids so far.
-        logits: float (n, K, vocab_size).
+        logits: Logits.
         index: int32 scalar, steps done.
         ids: Ids.
     """
     beam_count = tf.shape(beams.ids)[1]
-    gains, tokens = _best(logits, 2 * beam_count + 2)
-    gains = tf.minimum(gains - _log_normalizer(logits), 0.0)
+    rough, tokens = best_of(logits.rough, 2 * beam_count + 2)
+    gains = rough if logits.exact is None else logits.exact(tokens)
+    normalizer = log_normalizer(logits.rough)
+    if logits.exact is not None:
+        normalizer = corrected(normalizer, rough, gains)
+    gains = tf.minimum(gains - normalizer, 0.0)
     banned = tokens == ids.pad
     banned |= (tokens == ids.eos) & _may_not_end(beams, index)[:, None, None]
     totals = tf.where(banned, NEVER, gains) + beams.log_probs[..., None]
@@ -152,12 +141,13 @@ def _padded(ids: tf.Tensor, pad_id: int) -> tf.Tensor:
     return tf.pad(ids, [[0, 0], [0, 0], [0, 0], [0, 1]], constant_values=pad_id)
 
 
-def full(beams: Beams, logits: tf.Tensor, index: tf.Tensor, ids: Ids) -> Choice:
+def full(beams: Beams, logits: Logits, index: tf.Tensor, ids: Ids) -> Choice:
     """Chooses with every rule and way of choosing; as `plain`, but slower."""
     request = beams.request
     history = beams.ids[:, :, 1:]
-    logits = rules.penalised(tf.cast(logits, tf.float32), request, history)
-    normalizer = _log_normalizer(logits)
+    logits = refined(logits, 3 * tf.shape(beams.ids)[1] + 2)
+    logits = rules.penalised(logits, request, history)
+    normalizer = log_normalizer(logits)
     allowed = rules.without_banned(logits, beams.rules, request, history)
     vocabulary = tf.range(tf.shape(logits)[2])
     never = vocabulary == ids.pad
@@ -186,7 +176,7 @@ def _candidates(beams: Beams, logits, allowed, index):
     """
     request, state = beams.request, beams.rules
     # Groups before may have taken as many as there are beams.
-    values, tokens = _best(allowed, 3 * tf.shape(beams.ids)[1] + 2)
+    values, tokens = best_of(allowed, 3 * tf.shape(beams.ids)[1] + 2)
     wanted = rules.next_required(state, request)
     left = rules.needed(
         state.required,

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 
 from t2t_lite.decoding import rules
+from t2t_lite.decoding.logits import Logits
 from t2t_lite.decoding.request import Request
 
 NEVER = rules.NEVER
@@ -30,7 +31,7 @@ class Cache(NamedTuple):
     moved: Any = ()
 
 
-StepFn = Callable[..., tuple[tf.Tensor, Cache]]
+StepFn = Callable[..., tuple[Logits | tf.Tensor, Cache]]
 
 
 class SearchResult(NamedTuple):

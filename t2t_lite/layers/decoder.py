@@ -152,8 +152,9 @@ class Decoder(keras.layers.Layer):
             memory_mask: optional bool tensor `(batch, 1, memory_length)`.
 
         Returns:
-            The states `(batch, beams, hidden_size)` and the cache, longer by
-            as many places as there are beams.
+            The states `(batch, beams, hidden_size)`, in float32 in a scope of
+            held or frozen weights, and the cache, longer by as many places as
+            there are beams.
         """
         sizes = shape_of(inputs)[:2]
         # Rows from here on: shapes are worked out once and not per product.
@@ -174,7 +175,9 @@ class Decoder(keras.layers.Layer):
         return states, new_cache
 
     def _finish(self, states):
-        return states if self.final_norm is None else self.final_norm(states)
+        if self.final_norm is None:
+            return states
+        return self.final_norm.normalize(states)
 
     def get_config(self):
         return {

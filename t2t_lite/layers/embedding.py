@@ -92,6 +92,27 @@ class SharedEmbedding(keras.layers.Layer):
             hidden *= tf.cast(self.hidden_size**-0.5, hidden.dtype)
         return product(hidden, self.embeddings, transpose_b=True)
 
+    def logits_of(self, hidden, ids):
+        """Returns single logits, computed in float32 whatever the policy.
+
+        Args:
+            hidden: float tensor `(rows, hidden_size)`.
+            ids: int32 tensor `(rows, count)`.
+        Returns:
+            Float32 `(rows, count)`.
+        """
+        vectors = tf.gather(self.embeddings.value, ids)
+        hidden = tf.cast(hidden, tf.float32)
+        if self.scale == "softmax":
+            hidden *= self.hidden_size**-0.5
+        found = tf.raw_ops.BatchMatMulV3(
+            x=hidden[:, None],
+            y=tf.cast(vectors, tf.float32),
+            adj_y=True,
+            Tout=tf.float32,
+        )
+        return tf.squeeze(found, 1)
+
     def compute_output_shape(self, input_shape):
         return (*input_shape, self.hidden_size)
 

@@ -41,6 +41,10 @@ class LayerNorm(keras.layers.Layer):
         )
 
     def call(self, inputs):
+        return self.normalize(inputs)
+
+    def normalize(self, inputs):
+        """As a call, but for an input of any float dtype, which it keeps."""
         scale = read(self.scale, "float32")
         bias = read(self.bias, "float32")
         epsilon = self.epsilon

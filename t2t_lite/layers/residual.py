@@ -6,9 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 import keras
+import tensorflow as tf
 
 from t2t_lite.layers._math import PACKAGE, check_choice
 from t2t_lite.layers.dropout import Dropout
+from t2t_lite.layers.freezing import weight_reader
 from t2t_lite.layers.norm import LayerNorm
 
 
@@ -32,7 +34,8 @@ class Residual(keras.layers.Layer):
         training: bool, whether to drop.
 
     Returns:
-        What `function` returns, with the connection around the first item.
+        What `function` returns, with the connection around the first item; in
+        the compute dtype, or float32 in a scope of held or frozen weights.
 
     Raises:
         ValueError: `norm` is neither "pre" nor "post".
@@ -48,7 +51,7 @@ class Residual(keras.layers.Layer):
         epsilon: float = 1e-6,
         **kwargs,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(**{"autocast": False, **kwargs})
         check_choice("norm", norm, ("pre", "post"))
         self.norm = norm
         self.dropout = dropout
@@ -64,13 +67,24 @@ class Residual(keras.layers.Layer):
         self.layer_norm.build(input_shape)
 
     def call(self, inputs, function: Callable[[Any], Any], training=None):
-        pre = self.norm == "pre"
-        result = function(self.layer_norm(inputs) if pre else inputs)
+        pre, norm = self.norm == "pre", self.layer_norm.normalize
+        inputs = tf.cast(inputs, self._sum_dtype())
+        normalized = norm(inputs) if pre else inputs
+        result = function(tf.cast(normalized, self.compute_dtype))
         first, *others = result if isinstance(result, tuple) else (result,)
-        output = inputs + self.output_dropout(first, training=training)
+        first = self.output_dropout(first, training=training)
+        output = inputs + tf.cast(first, inputs.dtype)
         if not pre:
-            output = self.layer_norm(output)
+            output = norm(output)
         return (output, *others) if isinstance(result, tuple) else output
+
+    def _sum_dtype(self) -> str:
+        """Returns the dtype of the sums that run through the stack.
+
+        Where a model is only asked they are float32: they cost next to
+        nothing, and half of bfloat16's rounding is theirs.
+        """
+        return self.compute_dtype if weight_reader() is None else "float32"
 
     def get_config(self):
         return {

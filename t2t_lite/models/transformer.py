@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Callable
 from typing import Any
 
 import keras
 import tensorflow as tf
 
 from t2t_lite import layers
-from t2t_lite.decoding.state import Cache
+from t2t_lite.decoding.state import Cache, Logits
 from t2t_lite.models.transformer_hparams import TransformerHParams
 from t2t_lite.registry import MODELS
 
@@ -16,6 +18,7 @@ Features = dict[str, tf.Tensor]
 
 
 @MODELS.register("transformer")
+@keras.saving.register_keras_serializable(package="t2t_lite")
 class Transformer(keras.Model):
     """Encoder-decoder Transformer for text to text.
 
@@ -158,6 +161,31 @@ class Transformer(keras.Model):
         zeros = tf.zeros((1, 2), tf.int32)
         self({"inputs": zeros, "targets": zeros})
 
+    def get_config(self) -> dict[str, Any]:
+        return {
+            "hparams": dataclasses.asdict(self.hparams),
+            "vocab_size": self.vocab_size,
+            "dtype": keras.saving.serialize_keras_object(self.dtype_policy),
+            "name": self.name,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Transformer:
+        return cls(
+            cls.hparams_class(**config["hparams"]),
+            config["vocab_size"],
+            keras.saving.deserialize_keras_object(config["dtype"]),
+            config["name"],
+        )
+
+    def get_build_config(self) -> dict[str, Any]:
+        # Keras builds from what is not empty.
+        return {"vocab_size": self.vocab_size}
+
+    def build_from_config(self, config: dict[str, Any]) -> None:
+        del config
+        self.build_variables()
+
     def call(self, features: Features, training: bool = False) -> tf.Tensor:
         return self.softmax.logits(self.states(features, training))
 
@@ -291,7 +319,7 @@ class Transformer(keras.Model):
         cache: Cache,
         context: Any,
         ancestors: tf.Tensor,
-    ) -> tuple[tf.Tensor, Cache]:
+    ) -> tuple[Logits, Cache]:
         """Decodes one position of every hypothesis.
 
         Args:
@@ -303,7 +331,7 @@ class Transformer(keras.Model):
             ancestors: bool (batch, beams, (index + 1) * beams), the cache's
                 places that a hypothesis descends from, and its own.
         Returns:
-            (logits (batch, beams, vocab_size), the longer cache).
+            (Logits (batch, beams, vocab_size), the longer cache).
         """
         x = self.target_embedding(ids)
         x += tf.cast(self.target_position(index[None, None]), x.dtype)
@@ -311,4 +339,18 @@ class Transformer(keras.Model):
             x, kept = self.decoder.step(
                 x, context["memory"], cache.kept, ancestors, context["mask"]
             )
-            return self.softmax.logits(x), Cache(kept=kept)
+            logits = self.softmax.logits(x)
+        return Logits(logits, self._exactly(x)), Cache(kept=kept)
+
+    def _exactly(self, states: tf.Tensor) -> Callable | None:
+        """Returns the function of ids to their exact logits; see `Logits`."""
+        if self.compute_dtype == "float32":
+            return None
+        rows = tf.reshape(states, [-1, self.hparams.hidden_size])
+
+        def exact(ids):
+            count = tf.shape(ids)[2]
+            found = self.softmax.logits_of(rows, tf.reshape(ids, [-1, count]))
+            return tf.reshape(found, tf.shape(ids))
+
+        return exact

@@ -11,6 +11,7 @@ from t2t_lite.trainer import ctranslate2_model
 from t2t_lite.trainer.predictor import Predictor
 from tests.models_for_tests import tiny_hparams
 
+PULL = 6.0
 TEXTS = ["the small dog sleeps", "a dog", "the cat eats the dog", ""]
 ct2 = pytest.importorskip("ctranslate2", reason="ctranslate2 is not installed")
 
@@ -28,8 +29,25 @@ def _predictor(encoder, **changes):
     for variable in model.weights:
         noise = random.normal(0.0, 0.3, variable.shape)
         variable.assign(variable.value.numpy() + noise)
+    _make_ends_likely(model)
     options = SearchOptions(beam_size=4, alpha=0.0, extra_length=8)
     return Predictor(model, encoder, hparams, options)
+
+
+def _make_ends_likely(model):
+    """Turns all states towards the end mark's embedding, away from padding's.
+
+    CTranslate2 takes padding out of the softmax, our search out of its choice
+    alone.
+    """
+    last = model.decoder.final_norm
+    if last is None:
+        last = model.decoder.blocks[-1].feed_forward_residual.layer_norm
+    table = model.softmax.embeddings.value.numpy()
+    end = table[1]
+    table[0] = -9.0 * end
+    model.softmax.embeddings.assign(table)
+    last.bias.assign(last.bias.value.numpy() + PULL * end / (end**2).sum())
 
 
 @pytest.mark.parametrize(
@@ -42,28 +60,42 @@ def _predictor(encoder, **changes):
     ],
     ids=str,
 )
-@pytest.mark.parametrize("alpha", [0.0, 1.0])
-def test_same_ids_and_scores(encoder, tmp_path, changes, alpha):
+@pytest.mark.parametrize(("beams", "alpha"), [(1, 0.0), (4, 0.0), (4, 1.0)])
+def test_same_ids_and_scores(encoder, tmp_path, changes, beams, alpha):
     predictor = _predictor(encoder, **changes)
     folder = tmp_path / "model"
     ctranslate2_model.write(predictor, str(folder))
     assert (folder / "vocab.model").read_bytes() == encoder.to_bytes()
     translator = ct2.Translator(str(folder), compute_type="float32")
     found_by_us = predictor.translate(
-        TEXTS, min_length=2, alpha=alpha, length_offset=0.0
+        TEXTS, beam_size=beams, alpha=alpha, length_offset=0.0
     )
+    ended = 0
     for text, ours in zip(TEXTS, found_by_us, strict=True):
         pieces = [encoder.piece(i) for i in encoder.encode(text)]
         found = translator.translate_batch(
             [pieces],
-            beam_size=4,
+            beam_size=beams,
+            patience=50,  # ours stops when nothing better can come
             length_penalty=alpha,
+            min_decoding_length=0,
             max_decoding_length=len(pieces) + 1 + 8,
             return_scores=True,
         )[0]
         if text and ours.finished[0]:
+            ended += 1
             assert found.hypotheses[0] == ours.output_tokens[:-1]
             assert found.scores[0] == pytest.approx(ours.scores[0], rel=1e-3)
+    print([o.lengths[0] for o in found_by_us], ended)
+    assert ended >= 2
+
+
+def test_the_translator_is_the_search(encoder, tmp_path):
+    predictor = _predictor(encoder)
+    ctranslate2_model.write(predictor, str(tmp_path / "model"))
+    translate = ctranslate2_model.translator(str(tmp_path / "model"), predictor)
+    assert translate(TEXTS) == predictor(TEXTS)
+    assert len(set(predictor(TEXTS))) == len(TEXTS)
 
 
 def test_models_that_it_has_not_are_named(encoder, tmp_path):
@@ -71,6 +103,3 @@ def test_models_that_it_has_not_are_named(encoder, tmp_path):
     with pytest.raises(UserError, match="no model with activation=swiglu"):
         ctranslate2_model.write(predictor, str(tmp_path / "model"))
     assert not list(tmp_path.iterdir())
-    (tmp_path / "model").mkdir()
-    with pytest.raises(UserError, match="exists; give another folder"):
-        ctranslate2_model.write(predictor, str(tmp_path / "model"))

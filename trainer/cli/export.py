@@ -11,6 +11,7 @@ from t2t_lite.errors import UserError
 from t2t_lite.trainer.cli import command, common
 
 FLAGS = flags.FlagValues()
+_SAVED_MODEL_FLAGS = ("version", "weights", "parts")
 
 DESCRIPTION = (
     "Writes a trained run as a versioned SavedModel: strings in, strings "
@@ -24,6 +25,8 @@ EXAMPLES = (
     '--decode_hparams="beam_size=1" --export_dir=/models/ende --version=7',
     "t2t_lite_exporter --output_dir=runs/ende --target_dtype=bfloat16 "
     "--weights=constants --parts=4",
+    "t2t_lite_exporter --output_dir=runs/ende --format=tflite "
+    '--target_dtype=int8 --decode_hparams="max_input_length=64"',
 )
 
 
@@ -45,17 +48,21 @@ def _define(values: flags.FlagValues) -> None:
     flags.DEFINE_enum(
         "format",
         "saved_model",
-        ["saved_model", "ctranslate2"],
-        "ctranslate2: a folder that ctranslate2.Translator loads, with pieces "
-        "in and out and the run's vocab.model beside it.",
+        ["saved_model", "ctranslate2", "keras", "tflite"],
+        "saved_model: text in and out, for servers. The others take ids or "
+        "pieces and have the vocabulary beside them: ctranslate2 for "
+        "ctranslate2.Translator, keras for keras.saving.load_model, tflite "
+        "for phones and small boards.",
         flag_values=values,
     )
     flags.DEFINE_enum(
         "target_dtype",
         "float32",
-        ["float32", "bfloat16"],
-        "What the exported model computes in; bfloat16 where the server's "
-        "processor multiplies it (AMX, AVX512_BF16, GPUs).",
+        ["float32", "bfloat16", "float16", "int8"],
+        "What a SavedModel computes in, float32 or bfloat16: the latter where "
+        "the server's processor multiplies it (AMX, AVX512_BF16, GPUs). What "
+        "weights are stored in for ctranslate2 (all four) and tflite "
+        "(float32, float16, int8).",
         flag_values=values,
     )
     flags.DEFINE_enum(
@@ -79,20 +86,25 @@ def _define(values: flags.FlagValues) -> None:
 
 def export(values: flags.FlagValues) -> int:
     """Runs the command; returns its exit status."""
-    from t2t_lite.trainer import exporting
+    from t2t_lite.trainer import export_check, exporting
     from t2t_lite.trainer.model_card import model_card, run_results
     from t2t_lite.trainer.run_folder import RunFolder
 
     reference = common.load_predictor(values, "float32")
-    if values.format == "ctranslate2":
-        return _ctranslate2(values, reference)
+    run = RunFolder(values.output_dir)
+    if values.format != "saved_model":
+        return _other_format(values, run, reference)
+    if values.target_dtype not in ("float32", "bfloat16"):
+        raise UserError(
+            f"--target_dtype={values.target_dtype}: --format=saved_model has "
+            "float32, bfloat16"
+        )
     predictor = reference
     if values.target_dtype != "float32":
         frozen = values.weights == "constants"
         policy = "mixed_bfloat16" if frozen else "bfloat16"
         predictor = common.load_predictor(values, policy)
     root = values.export_dir or os.path.join(values.output_dir, "export")
-    run = RunFolder(values.output_dir)
     form = exporting.Form(values.weights, values.parts)
     facts = {
         "export": f"{values.target_dtype}, {form.weights}, {form.parts} parts"
@@ -103,14 +115,11 @@ def export(values: flags.FlagValues) -> int:
         values.version,
         form=form,
         card=model_card(run, run_results(run), facts),
-        check=lambda written: _check(run, reference, written),
+        check=lambda written: _check(
+            run, reference, export_check.saved_model(written)
+        ),
     )
-    size = sum(
-        os.path.getsize(os.path.join(path, name))
-        for path, _, names in os.walk(folder)
-        for name in names
-    )
-    print(f"SavedModel: {folder}  ({size / 1e6:.1f} MB, checked)")
+    print(f"SavedModel: {folder}  ({_megabytes(folder)})")
     print(f"look:  saved_model_cli show --dir {folder} --all")
     print(
         "serve: docker run -p 8500:8500 -p 8501:8501 "
@@ -120,25 +129,52 @@ def export(values: flags.FlagValues) -> int:
     return 0
 
 
-def _ctranslate2(values: flags.FlagValues, reference) -> int:
-    """Writes the model in CTranslate2's format."""
-    from t2t_lite.trainer import ctranslate2_model
+def _other_format(values: flags.FlagValues, run, reference) -> int:
+    """Writes the model in a format that is no SavedModel."""
+    from t2t_lite.trainer import formats
+    from t2t_lite.trainer.model_card import model_card, run_results
 
-    if values.version is not None:
-        raise UserError("--version: goes with --format=saved_model alone")
-    folder = values.export_dir or os.path.join(values.output_dir, "ctranslate2")
-    ctranslate2_model.write(reference, folder, values.target_dtype)
-    print(f"CTranslate2 model: {folder}")
+    name = values.format
+    given = [flag for flag in _SAVED_MODEL_FLAGS if values[flag].present]
+    if given:
+        raise UserError(
+            f"--{given[0]}: goes with --format=saved_model alone, not with "
+            f"--format={name}"
+        )
+    folder = values.export_dir or os.path.join(values.output_dir, name)
+    facts = {"export": f"{name}, {values.target_dtype}"}
+    formats.export(
+        reference,
+        name,
+        folder,
+        values.target_dtype,
+        card=model_card(run, run_results(run), facts),
+        check=lambda same, translate: _check(run, same, translate),
+    )
+    print(f"{name} model: {folder}  ({_megabytes(folder)})")
     return 0
 
 
-def _check(run, reference, folder: str) -> None:
-    """Compares an export with the float32 model on the validation split."""
+def _megabytes(folder: str) -> str:
+    size = sum(
+        os.path.getsize(os.path.join(path, name))
+        for path, _, names in os.walk(folder)
+        for name in names
+    )
+    return f"{size / 1e6:.1f} MB"
+
+
+def _check(run, reference, translate) -> None:
+    """Compares an export with the float32 model on the validation split.
+
+    Raises:
+        UserError: it is worse by more than rounding.
+    """
     from t2t_lite import problems
     from t2t_lite.trainer import export_check, run_texts
 
     if run_texts.missing(run.path, "validation"):
-        print("the run is not over: compared with it on a few sentences only")
+        print("the run is not over: its validation split was not decoded")
         return
     description = run.describe()
     problem = problems.create(
@@ -147,7 +183,7 @@ def _check(run, reference, folder: str) -> None:
     texts = run_texts.RunTexts.read(run.path, "validation")
     found = export_check.compare(
         lambda lines: reference(lines),
-        export_check.saved_model(folder),
+        translate,
         texts,
         problem.score,
     )

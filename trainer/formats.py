@@ -1,0 +1,80 @@
+"""Formats other than SavedModel, each written, compared and then published."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import os
+import shutil
+from collections.abc import Callable
+
+from t2t_lite.data import storage
+from t2t_lite.errors import UserError
+from t2t_lite.trainer.predictor import Predictor
+
+_MODULES = {
+    "ctranslate2": "t2t_lite.trainer.ctranslate2_model",
+    "keras": "t2t_lite.trainer.keras_model",
+    "tflite": "t2t_lite.trainer.tflite_model",
+}
+FORMATS = tuple(_MODULES)
+
+
+def dtypes(name: str) -> tuple[str, ...]:
+    """Returns the dtypes that weights may have in a format."""
+    return importlib.import_module(_MODULES[name]).DTYPES
+
+
+def export(
+    predictor: Predictor,
+    name: str,
+    folder: str,
+    dtype: str,
+    *,
+    card: str = "",
+    check: Callable = lambda reference, translate: None,
+) -> None:
+    """Writes a model in a format.
+
+    Args:
+        predictor: Predictor in float32.
+        name: str, one of FORMATS.
+        folder: str, the model's; it must not exist, and appears whole.
+        dtype: str, one of `dtypes(name)`.
+        card: str, the model's card, Markdown.
+        check: called before the folder gets its name with a Predictor that
+            searches as the format does, and the function from sentences to
+            sentences of what was written; may raise.
+    Raises:
+        UserError: the folder exists, or the format has no such dtype, model
+            or search.
+    """
+    module = importlib.import_module(_MODULES[name])
+    if dtype not in module.DTYPES:
+        raise UserError(
+            f"--target_dtype={dtype}: --format={name} has "
+            f"{', '.join(module.DTYPES)}"
+        )
+    if os.path.exists(folder):
+        raise UserError(f"{folder} exists; give another --export_dir")
+    temporary = f"{folder}.{os.getpid()}.tmp"
+    try:
+        module.write(predictor, temporary, dtype)
+        if card:
+            storage.write_text(os.path.join(temporary, "MODEL_CARD.md"), card)
+        reference = _searching_as(predictor, name)
+        check(reference, module.translator(temporary, reference))
+        os.rename(temporary, folder)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+
+
+def _searching_as(predictor: Predictor, name: str) -> Predictor:
+    if name != "ctranslate2":
+        return predictor
+    # Its length penalty is length^alpha.
+    options = dataclasses.replace(predictor.options, length_offset=0.0)
+    return Predictor(
+        predictor.model, predictor.encoder, predictor.hparams, options
+    )

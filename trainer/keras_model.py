@@ -1,0 +1,50 @@
+"""A run's model in Keras' own format, to go on with in Python.
+
+    import keras, t2t_lite
+    model = keras.saving.load_model("RUN/keras/model.keras")
+
+It takes and returns ids and logits, as `models.Transformer` says; the
+vocabulary lies beside it.
+"""
+
+from __future__ import annotations
+
+import os
+
+import keras
+
+from t2t_lite.data import storage
+from t2t_lite.trainer.predictor import Predictor
+
+DTYPES = ("float32",)
+MODEL_FILE = "model.keras"
+
+
+def write(predictor: Predictor, folder: str, dtype: str = "float32") -> None:
+    """Writes `model.keras` and the run's vocabulary.
+
+    Args:
+        predictor: Predictor in float32.
+        folder: str, made here.
+        dtype: str, one of DTYPES.
+    """
+    del dtype  # there is one
+    os.makedirs(folder)
+    predictor.model.save(os.path.join(folder, MODEL_FILE))
+    storage.write_bytes(
+        os.path.join(folder, predictor.encoder.file_name),
+        predictor.encoder.to_bytes(),
+    )
+
+
+def translator(folder: str, predictor: Predictor):
+    """Returns a function from sentences to sentences of what was written.
+
+    Args:
+        folder: str, from `write`.
+        predictor: the Predictor whose vocabulary and search it has.
+    """
+    model = keras.saving.load_model(os.path.join(folder, MODEL_FILE))
+    return Predictor(
+        model, predictor.encoder, predictor.hparams, predictor.options
+    )
