@@ -1,8 +1,8 @@
 """A run's model in CTranslate2's format, for whoever serves with it.
 
 CTranslate2 is an optional package: `pip install ".[ctranslate2]"`. What it
-decodes is our own search's with `length_offset=0` but where a beam goes on after
-it has `beam_size` finished outputs, and padding takes a share of P: neither
+decodes is our own search's with `length_offset=0`, but where ours goes on after
+it has `beam_size` finished outputs, and where padding has a share of P: neither
 happens in a trained model more than now and then.
 """
 
