@@ -223,9 +223,8 @@ CONTENDERS = {
     "t2t_lite bfloat16 constants, parts": exported(
         "mixed_bfloat16", "constants", _CORES
     ),
-    "t2t_lite float32 constants, parts": exported(
-        "float32", "constants", _CORES
-    ),
+    "t2t_lite bfloat16 constants": exported("mixed_bfloat16", "constants", 1),
+    "t2t_lite float32 parts": exported("float32", "variables", _CORES),
     "t2t_lite bfloat16 variables": exported("bfloat16", "variables", 1),
     "t2t_lite float32 variables": exported("float32", "variables", 1),
     "CTranslate2 float32": ctranslate2("float32"),
