@@ -94,7 +94,11 @@ def test_url_as_server(ask, server):
     [
         ("--model_name=x", "has no model 'x'; check --model_name"),
         ("--version=9", "has no model 'ende', version 9; check --model_name"),
-        ("--signature=x", "signature 'x': Serving signature name"),
+        (
+            "--signature=lenths",
+            "has no signature 'lenths' in model 'ende' (did you mean "
+            "'lengths'?); there are lengths, serving_default; check",
+        ),
     ],
 )
 def test_what_the_server_does_not_have(ask, server, protocol, flag, said):
@@ -107,7 +111,10 @@ def test_what_the_server_does_not_have(ask, server, protocol, flag, said):
 
 def test_signature_without_the_usual_outputs(ask, server):
     status, _, err = ask(
-        *where(server, "grpc"), "--signature=lengths", "--text=a"
+        *where(server, "grpc"),
+        "--signature=lengths",
+        "--format=text",
+        "--text=a",
     )
     assert status == 2
     assert "no output 'outputs', only lengths; check --signature" in err

@@ -1,10 +1,16 @@
-"""Tiny SavedModels with the signature of an exported translator."""
+"""Tiny SavedModels with the signature of an exported translator, and one."""
 
 from __future__ import annotations
 
 import io
+import os
 
 import tensorflow as tf
+
+from t2t_lite.decoding.search import SearchOptions
+from t2t_lite.trainer.exporting import export
+from t2t_lite.trainer.predictor import Predictor
+from tests.models_for_tests import tiny_hparams, tiny_model, word_encoder
 
 
 class Shouter(tf.Module):
@@ -81,3 +87,19 @@ def save_pieces(folder: str) -> str:
     module = Pieces(trained.getvalue())
     tf.saved_model.save(module, str(folder), {"serving_default": module.serve})
     return str(folder)
+
+
+def translator() -> Predictor:
+    """Returns a translator of `WORDS` that has learnt nothing.
+
+    It keeps 3 hypotheses by default, and says something in any case.
+    """
+    hparams = tiny_hparams()
+    options = SearchOptions(beam_size=3, extra_length=4, min_length=3)
+    model = tiny_model(hparams, seed=3)
+    return Predictor(model, word_encoder(), hparams, options)
+
+
+def save_translator(folder: str) -> str:
+    """Exports a `translator`; returns the version's folder."""
+    return export(translator(), os.path.join(str(folder), "export"))
