@@ -1,13 +1,10 @@
 """t2t_lite_query against the test server, over REST and gRPC."""
 
-import io
 import json
-import subprocess
 import sys
 
 import pytest
 
-from t2t_lite.trainer.cli import clients, query
 from tests.serving import server as serving
 from tests.serving import tiny
 
@@ -21,26 +18,6 @@ def shouter(tmp_path_factory):
 def server(shouter):
     with serving.serve(shouter, name="ende", version=3) as running:
         yield running
-
-
-@pytest.fixture
-def ask(monkeypatch, capsys):
-    """Runs the command in this process: (status, stdout, stderr)."""
-    monkeypatch.setattr(clients, "_FIRST_WAIT", 0.01)
-
-    def call(*arguments, stdin=b""):
-        query.FLAGS.unparse_flags()
-        for name in query.FLAGS:
-            query.FLAGS[name].unparse()
-        monkeypatch.setattr(sys, "argv", ["t2t_lite_query", *arguments])
-        source = io.TextIOWrapper(io.BytesIO(stdin), encoding="utf-8")
-        monkeypatch.setattr(sys, "stdin", source)
-        with pytest.raises(SystemExit) as stop:
-            query.main()
-        out, err = capsys.readouterr()
-        return stop.value.code, out, err
-
-    return call
 
 
 def where(server, protocol):
@@ -97,7 +74,7 @@ def test_url_as_server(ask, server):
         (
             "--signature=lenths",
             "has no signature 'lenths' in model 'ende' (did you mean "
-            "'lengths'?); there are lengths, serving_default; check",
+            "'lengths'?); there are bytes, lengths, serving_default;",
         ),
     ],
 )
@@ -118,6 +95,16 @@ def test_signature_without_the_usual_outputs(ask, server):
     )
     assert status == 2
     assert "no output 'outputs', only lengths; check --signature" in err
+
+
+@both
+def test_what_is_no_utf8_does_not_spoil_the_rest(ask, server, protocol):
+    """As a token of a byte vocabulary, which is half of a character."""
+    status, out, _ = ask(
+        *where(server, protocol), "--signature=bytes", "--text=ünß"
+    )
+    row = {"inputs": "ünß", "first": "\ufffd", "outputs": "ÜNSS"}
+    assert (status, json.loads(out)) == (0, row)
 
 
 @both
@@ -162,6 +149,25 @@ def test_retries(ask, shouter, protocol):
         ([], b"", "nothing to send: give --text, --file or lines on"),
         (["--text=a", "--file=b"], b"", "--text and --file: give one of"),
         ([], b"\xff\n", "standard input, line 1: not UTF-8"),
+        (
+            ["--text=a", "--input_format=jsonl"],
+            b"",
+            "--text and --input_format=jsonl: give the objects by --file",
+        ),
+        (
+            ["--text=a", "--decode_hparams=beam=4"],
+            b"",
+            "unknown option 'beam' (did you mean 'beam_size' or",
+        ),
+        (
+            [
+                "--text=a",
+                "--decode_hparams=beam_size=4",
+                "--signature=serving_default",
+            ],
+            b"",
+            "serving_default takes sentences alone; use --signature=translate",
+        ),
         (["--timeout=0", "--text=a"], b"", "--timeout=0: "),
         (
             ["--protocol=grpc", "--server=http://x", "--text=a"],
@@ -196,23 +202,3 @@ def test_missing_extra_is_named(ask, monkeypatch):
     status, _, err = ask("--protocol=grpc", "--text=a")
     assert status == 2
     assert "pip install 't2t_lite[serving]', or use --protocol=rest" in err
-
-
-def test_rest_does_not_load_tensorflow(server):
-    source = (
-        "import sys\n"
-        "from t2t_lite.trainer.cli import query\n"
-        "try:\n"
-        "    query.main()\n"
-        "except SystemExit as stop:\n"
-        "    assert stop.code == 0\n"
-        "assert not {'tensorflow', 'grpc'} & set(sys.modules)\n"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", source, *where(server, "rest"), "--text=a"],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert (done.returncode, done.stdout) == (0, "A!\n"), done.stderr

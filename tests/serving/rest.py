@@ -94,8 +94,9 @@ def predict(server: Any, path: str, body: bytes) -> dict:
 
 
 def dumps(value: dict) -> bytes:
-    """Returns JSON in UTF-8."""
-    return json.dumps(value, ensure_ascii=False, indent=1).encode()
+    """Returns JSON in UTF-8, but for strings that are none: they stay so."""
+    text = json.dumps(value, ensure_ascii=False, indent=1)
+    return text.encode("utf-8", "surrogateescape")
 
 
 def _parse_path(server: Any, path: str, verb: str | None) -> None:
@@ -173,4 +174,6 @@ def _converted(value: Any, dtype: tf.DType) -> Any:
 def _plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
-    return value.decode() if isinstance(value, bytes) else value
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "surrogateescape")
+    return value

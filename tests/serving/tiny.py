@@ -35,6 +35,11 @@ class Shouter(tf.Module):
     def lengths(self, inputs):
         return {"lengths": tf.strings.length(inputs)}
 
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "inputs")])
+    def bytes(self, inputs):
+        first = tf.strings.substr(inputs, 0, 1)
+        return {"first": first, "outputs": tf.strings.upper(inputs, "utf-8")}
+
 
 class Pieces(tf.Module):
     """outputs = the sentence through SentencePiece and back; scores = pieces.
@@ -61,14 +66,16 @@ class Pieces(tf.Module):
 def save_shouter(folder: str) -> str:
     """Saves a Shouter; returns the folder.
 
-    Signatures: serving_default, and `lengths` without the usual outputs.
+    Signatures: serving_default, `lengths` without the usual outputs, and
+    `bytes`, whose `first` may be no UTF-8.
     """
     module = Shouter()
-    tf.saved_model.save(
-        module,
-        str(folder),
-        {"serving_default": module.serve, "lengths": module.lengths},
-    )
+    signatures = {
+        "serving_default": module.serve,
+        "lengths": module.lengths,
+        "bytes": module.bytes,
+    }
+    tf.saved_model.save(module, str(folder), signatures)
     return str(folder)
 
 

@@ -8,6 +8,7 @@ succeed, and `ServerError` for the rest; `ask` does the tries.
 from __future__ import annotations
 
 import dataclasses
+import json
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol, TypeVar
@@ -210,7 +211,9 @@ class RestClient:
 
     def _checked(self, response: Any) -> dict:
         try:
-            answer = response.json()
+            # A byte vocabulary's tokens may be parts of characters: `json()`
+            # would take the whole answer for Latin-1 then.
+            answer = json.loads(response.content.decode("utf-8", "replace"))
         except (ValueError, RecursionError):
             answer = {}
         if not isinstance(answer, dict):

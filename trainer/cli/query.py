@@ -8,7 +8,8 @@ or in what they name (no such model, version or signature).
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from absl import flags
 
@@ -51,6 +52,57 @@ _PORTS = {"rest": 8501, "grpc": 8500}
 
 
 def _define(values: flags.FlagValues) -> None:
+    with command.group(values, "The sentences and the answers"):
+        _define_sentences(values)
+    with command.group(values, "The server"):
+        _define_server(values)
+
+
+def _define_sentences(values: flags.FlagValues) -> None:
+    flags.DEFINE_multi_string(
+        "text", [], "A sentence to send.", flag_values=values
+    )
+    flags.DEFINE_string(
+        "file",
+        None,
+        "UTF-8 file with a sentence on each line. Without --text and "
+        "--file, standard input.",
+        flag_values=values,
+    )
+    flags.DEFINE_enum(
+        "input_format",
+        "text",
+        ["text", "jsonl"],
+        'jsonl: an object a line, with "inputs" and what is asked for it: '
+        "the names of t2t_lite_decoder's jsonl, or the inputs of --signature.",
+        flag_values=values,
+    )
+    flags.DEFINE_string(
+        "decode_hparams",
+        "",
+        'What is asked for all lines, e.g. "beam_size=8,alpha=1"; a line\'s '
+        "own wishes go before. Default: the exported run's.",
+        flag_values=values,
+    )
+    flags.DEFINE_enum(
+        "format",
+        None,
+        ["text", "json"],
+        "text: the best outputs alone, the default of serving_default; json: "
+        "the texts and all that came back, an object a line, the default of "
+        "the other signatures.",
+        flag_values=values,
+    )
+    flags.DEFINE_integer(
+        "batch_size",
+        32,
+        "Lines sent in one request; at most the server's max_batch_size.",
+        lower_bound=1,
+        flag_values=values,
+    )
+
+
+def _define_server(values: flags.FlagValues) -> None:
     def string(name, default, text):
         flags.DEFINE_string(name, default, text, flag_values=values)
 
@@ -59,78 +111,42 @@ def _define(values: flags.FlagValues) -> None:
             name, default, text, lower_bound=lowest, flag_values=values
         )
 
-    with command.group(values, "The sentences and the answers"):
-        flags.DEFINE_multi_string(
-            "text", [], "A sentence to send.", flag_values=values
-        )
-        string(
-            "file",
-            None,
-            "UTF-8 file with a sentence on each line. Without --text and "
-            "--file, standard input.",
-        )
-        flags.DEFINE_enum(
-            "input_format",
-            "text",
-            ["text", "jsonl"],
-            'jsonl: an object a line, with "inputs" and what is asked for it: '
-            "the names of t2t_lite_decoder's jsonl, or the inputs of "
-            "--signature.",
-            flag_values=values,
-        )
-        string(
-            "decode_hparams",
-            "",
-            'What is asked for all lines, e.g. "beam_size=8,alpha=1"; a '
-            "line's own wishes go before. Default: the exported run's.",
-        )
-        flags.DEFINE_enum(
-            "format",
-            None,
-            ["text", "json"],
-            "text: the best outputs alone, the default of serving_default; "
-            "json: the texts and all that came back, an object a line, the "
-            "default of the other signatures.",
-            flag_values=values,
-        )
-        integer("batch_size", 32, "Sentences sent in one request.", 1)
-    with command.group(values, "The server"):
-        string(
-            "server",
-            "localhost",
-            "host[:port], the port being 8501 for rest and 8500 for grpc by "
-            "default; or, for rest, a URL.",
-        )
-        flags.DEFINE_enum(
-            "protocol",
-            "rest",
-            ["rest", "grpc"],
-            "How to talk to it; grpc is not encrypted.",
-            flag_values=values,
-        )
-        string("model_name", "t2t_lite", "The model's name in the server.")
-        integer("version", None, "Its version. Default: the latest.", 0)
-        string(
-            "signature",
-            None,
-            "The model's signature: serving_default, translate, score, encode. "
-            "Default: translate where wishes are given, else serving_default.",
-        )
-        flags.DEFINE_float(
-            "timeout",
-            60.0,
-            "Seconds that one try may take.",
-            lower_bound=0.001,
-            flag_values=values,
-        )
-        integer(
-            "retries",
-            2,
-            "Further tries where the server is not reached, is not ready or "
-            "has too much to do; the wait between doubles from half a second. "
-            "A try that ran out of time is not made again.",
-            0,
-        )
+    string(
+        "server",
+        "localhost",
+        "host[:port], the port being 8501 for rest and 8500 for grpc by "
+        "default; or, for rest, a URL.",
+    )
+    flags.DEFINE_enum(
+        "protocol",
+        "rest",
+        ["rest", "grpc"],
+        "How to talk to it; grpc is not encrypted.",
+        flag_values=values,
+    )
+    string("model_name", "t2t_lite", "The model's name in the server.")
+    integer("version", None, "Its version. Default: the latest.", 0)
+    string(
+        "signature",
+        None,
+        "The model's signature: serving_default, translate, score, encode. "
+        "Default: translate where wishes are given, else serving_default.",
+    )
+    flags.DEFINE_float(
+        "timeout",
+        60.0,
+        "Seconds that one try may take.",
+        lower_bound=0.001,
+        flag_values=values,
+    )
+    integer(
+        "retries",
+        2,
+        "Further tries where the server is not reached, is not ready or has "
+        "too much to do; the wait between doubles from half a second. A try "
+        "that ran out of time is not made again.",
+        0,
+    )
 
 
 def query(values: flags.FlagValues) -> int:
@@ -177,24 +193,29 @@ class _Asker:
         self._signature: Signature = {}
         if values.input_format == "jsonl" or not plain:
             self._signature = ask(self._client.signature, self._retries)
-            self.checked(Item("--decode_hparams", dict(self._common)))
+            self._typed("--decode_hparams", self._common, whole=False)
 
     def checked(self, item: Item) -> Item:
         """Returns the item with the wishes of all lines, its own first."""
         if not self._signature:
             return item
         asked = {**self._common, **item.inputs}
+        return Item(item.place, self._typed(item.place, asked))
+
+    def _typed(
+        self, place: str, asked: Mapping[str, Any], whole: bool = True
+    ) -> dict[str, Any]:
         try:
-            return Item(item.place, checked(self._name, self._signature, asked))
+            return checked(self._name, self._signature, asked, whole)
         except UserError as error:
-            raise UserError(f"{item.place}: {error}") from error
+            raise UserError(f"{place}: {error}") from error
 
     def lines(self, batch: list[Item]) -> Iterator[str]:
         """Yields what is printed of each item's answer."""
         rows = [item.inputs for item in batch]
         inputs = {"inputs": [row["inputs"] for row in rows]}
         if self._signature:
-            inputs = columns(self._name, self._signature, rows)
+            inputs = columns(self._signature, rows)
         answer = ask(lambda: self._client.predict(inputs), self._retries)
         try:
             answers = rows_of(answer, rows)

@@ -83,7 +83,10 @@ def _row(tensor: Mapping[str, Any], field: str) -> Any:
 
 
 def checked(
-    name: str, signature: Signature, asked: Mapping[str, Any]
+    name: str,
+    signature: Signature,
+    asked: Mapping[str, Any],
+    whole: bool = True,
 ) -> dict[str, Any]:
     """Returns the values that one line asks for, each of its input's type.
 
@@ -91,9 +94,10 @@ def checked(
         name: str, the signature's.
         signature: its inputs.
         asked: values by name; None asks for nothing.
+        whole: bool, they are all that the line has, its texts too.
     Raises:
-        UserError: a name is unknown, or a value is of a wrong type or out of
-            range.
+        UserError: a name is unknown, a value is of a wrong type or out of
+            range, or what has no default is missing.
     """
     if name == "translate":
         check_names([n for n in asked if n not in TEXTS], _wishes(signature))
@@ -109,6 +113,12 @@ def checked(
     }
     wishes = {k: v for k, v in found.items() if k not in (*TEXTS, *PHRASES)}
     check_ranges(_options(signature), 1, wishes)
+    for key, given in signature.items():
+        if whole and key not in found and given.default is None:
+            raise UserError(
+                f"{key} is missing: the signature {name!r} has no default for "
+                "it"
+            )
     return found
 
 
@@ -158,25 +168,17 @@ def _options(signature: Signature) -> SearchOptions:
 
 
 def columns(
-    name: str, signature: Signature, rows: Sequence[Mapping[str, Any]]
+    signature: Signature, rows: Sequence[Mapping[str, Any]]
 ) -> dict[str, list]:
     """Returns all inputs of a request, each with as many rows as `rows`.
 
     Args:
-        name: str, the signature's, for messages.
         signature: its inputs.
         rows: what `checked` returned, a line each.
-    Raises:
-        UserError: an input without a default is missing.
     """
     found = {}
     for key, given in signature.items():
         values = [row.get(key, given.default) for row in rows]
-        if None in values:
-            raise UserError(
-                f"{key} is missing: the signature {name!r} has no default for "
-                "it"
-            )
         found[key] = _phrases(values) if key in PHRASES else values
     return found
 
