@@ -262,10 +262,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         place, pid = args.server, args.pid
         if args.model_dir:
-            more = []
+            more = [f"--model_name={args.model_name}"]
             if args.batching_parameters_file:
                 path = os.path.abspath(args.batching_parameters_file)
-                more = [f"--batching_parameters_file={path}"]
+                more.append(f"--batching_parameters_file={path}")
             server = TestServer(args.model_dir, *more)
             place, pid = server.places[args.protocol], server.pid
         sys.exit(measure(args, place, pid))
@@ -273,12 +273,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(_said(error, 2))
     except (CommandError, ServerError) as error:
         sys.exit(_said(error, 1))
+    except KeyboardInterrupt:
+        sys.exit(_said("interrupted", 130))
     finally:
         if server:
             server.end()
 
 
-def _said(error: Exception, status: int) -> int:
+def _said(error: Exception | str, status: int) -> int:
     print(f"serving.py: {error}", file=sys.stderr)
     return status
 

@@ -1,6 +1,7 @@
 """Two virtual CPU devices for every test, so that mirroring can be tested.
 
-And an exported translator, which takes long enough to be made once.
+And an exported translator and its servers, which take long enough to be made
+once.
 """
 
 import os
@@ -22,3 +23,28 @@ def translator_export(tmp_path_factory):
     from tests.serving import tiny
 
     return tiny.save_translator(tmp_path_factory.mktemp("translator"))
+
+
+@pytest.fixture(scope="session")
+def translator_server(translator_export):
+    """A test server of the translator."""
+    from tests.serving import server
+
+    with server.serve(translator_export, name="ende") as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def merging_server(translator_export):
+    """The same, of which each batch waits until it has 6 rows."""
+    from tests.serving import batching, server
+
+    parameters = batching.Parameters(
+        max_batch_size=6,
+        batch_timeout_micros=600_000_000,
+        pad_variable_length_inputs=True,
+    )
+    with server.serve(
+        translator_export, name="ende", batching=parameters
+    ) as running:
+        yield running

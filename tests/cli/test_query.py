@@ -139,7 +139,9 @@ def test_retries(ask, shouter, protocol):
         assert loading.requests == 3
     with serving.serve(shouter, refusals=2) as loading:
         place = where(loading, protocol)
-        assert ask(*place, "--text=a", "--retries=1")[0] == 1
+        status, _, err = ask(*place, "--text=a", "--retries=1")
+        assert status == 1
+        assert "is not ready: the model is loading" in err
         assert loading.requests == 2
 
 

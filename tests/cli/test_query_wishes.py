@@ -7,14 +7,6 @@ import sys
 import pytest
 
 from tests.cli.test_query import both, where
-from tests.serving import batching
-from tests.serving import server as serving
-
-
-@pytest.fixture(scope="module")
-def translator(translator_export):
-    with serving.serve(translator_export, name="ende") as running:
-        yield running
 
 
 def lines_of(*objects):
@@ -22,9 +14,9 @@ def lines_of(*objects):
 
 
 @both
-def test_each_line_of_json_has_its_wishes(ask, translator, protocol):
+def test_each_line_of_json_has_its_wishes(ask, translator_server, protocol):
     status, out, err = ask(
-        *where(translator, protocol),
+        *where(translator_server, protocol),
         "--input_format=jsonl",
         "--batch_size=3",
         "--decode_hparams=num_results=2,max_length=7",
@@ -60,11 +52,13 @@ def test_each_line_of_json_has_its_wishes(ask, translator, protocol):
 
 
 @both
-def test_wishes_of_all_lines_and_text(ask, translator, protocol):
-    plain = ask(*where(translator, protocol), "--text=one two", "--text=")
+def test_wishes_of_all_lines_and_text(ask, translator_server, protocol):
+    plain = ask(
+        *where(translator_server, protocol), "--text=one two", "--text="
+    )
     assert plain[::2] == (0, "")
     status, out, _ = ask(
-        *where(translator, protocol),
+        *where(translator_server, protocol),
         "--decode_hparams=return_beams=2",
         "--format=text",
         "--text=one two",
@@ -75,8 +69,8 @@ def test_wishes_of_all_lines_and_text(ask, translator, protocol):
 
 
 @both
-def test_given_translations_are_rated(ask, translator, protocol):
-    place = where(translator, protocol)
+def test_given_translations_are_rated(ask, translator_server, protocol):
+    place = where(translator_server, protocol)
     _, out, _ = ask(*place, "--format=json", "--text=one two dog")
     best = json.loads(out)
     status, out, err = ask(
@@ -100,9 +94,11 @@ def test_given_translations_are_rated(ask, translator, protocol):
 
 
 @both
-def test_sentence_vectors(ask, translator, protocol):
+def test_sentence_vectors(ask, translator_server, protocol):
     found = ask(
-        *where(translator, protocol), "--signature=encode", stdin=b"one\ntwo\n"
+        *where(translator_server, protocol),
+        "--signature=encode",
+        stdin=b"one\ntwo\n",
     )
     assert found[::2] == (0, "")
     rows = [json.loads(line) for line in found[1].splitlines()]
@@ -152,22 +148,22 @@ def test_sentence_vectors(ask, translator, protocol):
         ),
     ],
 )
-def test_wrong_wishes_are_named(ask, translator, protocol, line, said):
-    before = translator.requests
+def test_wrong_wishes_are_named(ask, translator_server, protocol, line, said):
+    before = translator_server.requests
     status, out, err = ask(
-        *where(translator, protocol),
+        *where(translator_server, protocol),
         "--input_format=jsonl",
         stdin=b'{"inputs": "one"}\n' + line + b"\n",
     )
     assert (status, out) == (2, "")
     assert said in err
     assert err.count("\n") == 1
-    assert translator.requests == before
+    assert translator_server.requests == before
 
 
-def test_what_has_no_default_has_to_be_given(ask, translator):
+def test_what_has_no_default_has_to_be_given(ask, translator_server):
     found = ask(
-        *where(translator, "rest"), "--signature=score", "--text=one two"
+        *where(translator_server, "rest"), "--signature=score", "--text=one two"
     )
     assert found[:2] == (2, "")
     assert "--text: targets is missing: the signature 'score' has" in found[2]
@@ -175,38 +171,36 @@ def test_what_has_no_default_has_to_be_given(ask, translator):
 
 @both
 def test_wishes_do_not_depend_on_a_servers_batching(
-    ask, translator_export, translator, protocol
+    ask, translator_server, merging_server, protocol
 ):
     """A server that merges wants as many rows of every input."""
     lines = lines_of(
         {"inputs": "one two dog", "required": ["new", "old"]},
         {"inputs": "four", "num_results": 2},
     )
-    alone = ask(
-        *where(translator, protocol), "--input_format=jsonl", stdin=lines
-    )
-    parameters = batching.Parameters(max_batch_size=4, allowed_batch_sizes=(4,))
-    with serving.serve(translator_export, batching=parameters) as merging:
+
+    def answers(server, stdin):
         found = ask(
-            *where(merging, protocol), "--input_format=jsonl", stdin=lines
+            *where(server, protocol), "--input_format=jsonl", stdin=stdin
         )
-        late = ask(
-            *where(merging, protocol),
-            "--input_format=jsonl",
-            stdin=lines * 3,
+        return (
+            found[0],
+            [json.loads(x) for x in found[1].splitlines()],
+            found[2],
         )
-    for one, other in zip(
-        *(x[1].splitlines() for x in (alone, found)), strict=True
-    ):
-        one, other = json.loads(one), json.loads(other)
+
+    _, alone, _ = answers(translator_server, lines)
+    _, merged, _ = answers(merging_server, lines * 3)
+    for one, other in zip(alone * 3, merged, strict=True):
         assert one["outputs"] == other["outputs"]
         assert one["scores"] == pytest.approx(other["scores"], rel=1e-4)
-    assert late[0] == 2
-    assert "Task size 6 is larger than maximum input batch size 4" in late[2]
+    status, _, error = answers(merging_server, lines * 4)
+    assert status == 2
+    assert "Task size 8 is larger than maximum input batch size 6" in error
 
 
 @pytest.mark.parametrize("wishes", [[], ["--decode_hparams=beam_size=2"]])
-def test_rest_does_not_load_tensorflow(translator, wishes):
+def test_rest_does_not_load_tensorflow(translator_server, wishes):
     source = (
         "import sys\n"
         "from t2t_lite.trainer.cli import query\n"
@@ -216,7 +210,12 @@ def test_rest_does_not_load_tensorflow(translator, wishes):
         "    assert stop.code == 0\n"
         "assert not {'tensorflow', 'grpc'} & set(sys.modules)\n"
     )
-    flags = [*where(translator, "rest"), *wishes, "--text=", "--format=text"]
+    flags = [
+        *where(translator_server, "rest"),
+        *wishes,
+        "--text=",
+        "--format=text",
+    ]
     done = subprocess.run(
         [sys.executable, "-c", source, *flags],
         capture_output=True,

@@ -200,36 +200,26 @@ def same(alone, together):
 
 
 def test_answers_do_not_depend_on_who_shares_the_batch(
-    prediction_server, translator_export, client_of
+    translator_server, merging_server, client_of
 ):
-    plain = prediction_server(translator_export)
-    client = client_of(plain)
+    client = client_of(translator_server)
     signature = client.signature()
     alone = [ask(client, signature, [each])[0] for each in WISHES]
-    merging = prediction_server(
-        translator_export,
-        batching=Parameters(
-            max_batch_size=len(WISHES),
-            batch_timeout_micros=60_000_000,
-            pad_variable_length_inputs=True,
-        ),
-    )
-    client = client_of(merging)
+    client = client_of(merging_server)
+    merging_server.batcher.sizes.clear()
     together = at_once(lambda each: ask(client, signature, [each])[0], WISHES)
-    assert merging.batcher.sizes == [len(WISHES)]
+    assert merging_server.batcher.sizes == [len(WISHES)]
     for expected, found in zip(alone, together, strict=True):
         same(expected, found)
-    # And as the rows of one request, which a server merges with others.
+    # And as the rows of one request.
     for expected, found in zip(
         alone, ask(client, signature, WISHES), strict=True
     ):
         same(expected, found)
 
 
-def test_the_answers_are_what_was_asked_for(
-    prediction_server, translator_export, client_of
-):
-    client = client_of(prediction_server(translator_export))
+def test_the_answers_are_what_was_asked_for(translator_server, client_of):
+    client = client_of(translator_server)
     found = ask(client, client.signature(), WISHES)
     assert [len(each["outputs"]) for each in found] == [3, 1, 1, 1, 2, 4]
     assert found[1]["outputs"][0].startswith("old dog")
