@@ -101,6 +101,7 @@ def _add_load(parser: argparse.ArgumentParser) -> None:
         help="shares of the capacity, e.g. 0.5,0.8; default 0.25,0.5,0.75,0.9",
     )
     add("--seconds", type=_positive, default=30.0, help="of each load")
+    add("--warm_up", type=_count, default=8, help="requests before it all")
     add("--minutes", type=_positive, help="a soak: one load, so long")
     add("--max_growth", type=_positive, default=64.0, help="MiB, of a soak")
     add(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol, TypeVar
@@ -321,9 +322,10 @@ class GrpcClient:
         ):
             return self.target.refused(said)
         if code == grpc.StatusCode.UNAVAILABLE:
-            if "received from peer" in error.debug_error_string():
-                return self.target.busy(said)
-            return self.target.unreached()
+            # gRPC's own words; what else is said came from the server.
+            if re.match("failed to connect|errors resolving|DNS|$", said):
+                return self.target.unreached()
+            return self.target.busy(said)
         if code == grpc.StatusCode.DEADLINE_EXCEEDED:
             return self.target.late()
         return self.target.failed(f"{code.name}: {said}")
