@@ -1,12 +1,50 @@
-"""Two virtual CPU devices for every test, so that mirroring can be tested."""
+"""Two virtual CPU devices for every test, so that mirroring can be tested.
+
+And an exported translator and its servers, which take long enough to be made
+once.
+"""
 
 import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+import pytest
 import tensorflow as tf
 
 tf.config.set_logical_device_configuration(
     tf.config.list_physical_devices("CPU")[0],
     [tf.config.LogicalDeviceConfiguration()] * 2,
 )
+
+
+@pytest.fixture(scope="session")
+def translator_export(tmp_path_factory):
+    """The folder of a version of tests.serving.tiny's translator."""
+    from tests.serving import tiny
+
+    return tiny.save_translator(tmp_path_factory.mktemp("translator"))
+
+
+@pytest.fixture(scope="session")
+def translator_server(translator_export):
+    """A test server of the translator."""
+    from tests.serving import server
+
+    with server.serve(translator_export, name="ende") as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def merging_server(translator_export):
+    """The same, of which each batch waits until it has 6 rows."""
+    from tests.serving import batching, server
+
+    parameters = batching.Parameters(
+        max_batch_size=6,
+        batch_timeout_micros=600_000_000,
+        pad_variable_length_inputs=True,
+    )
+    with server.serve(
+        translator_export, name="ende", batching=parameters
+    ) as running:
+        yield running

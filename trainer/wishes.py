@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
 
-from t2t_lite.decoding.search import SearchOptions
-from t2t_lite.errors import UserError, closest
+from t2t_lite.decoding.wishes import (
+    PHRASES,
+    by_name,
+    check_names,
+    check_ranges,
+)
+from t2t_lite.errors import UserError
 from t2t_lite.trainer.text_graphs import TextGraphs
-
-_PHRASES = ("required", "forbidden")
 
 
 def request_values(
@@ -30,15 +31,10 @@ def request_values(
             is out of range.
     """
     values = graphs.defaults()
-    for name in wishes:
-        if name not in values:
-            raise UserError(
-                f"{name}: no wish of a search{closest(name, values)}; there "
-                f"are {', '.join(values)}"
-            )
-    for name, each in _by_name(count, wishes).items():
+    check_names(wishes, values)
+    for name, each in by_name(count, wishes).items():
         values[name] = _tensor(name, each, values[name].dtype)
-    _check(graphs.options, count, wishes)
+    check_ranges(graphs.options, count, wishes)
     return values
 
 
@@ -54,7 +50,7 @@ def wishes_of(
     """
     return {
         name: [each[i] for i in part] if len(each) > 1 else each
-        for name, each in _by_name(count, wishes).items()
+        for name, each in by_name(count, wishes).items()
     }
 
 
@@ -71,7 +67,7 @@ def together(
     names = {name: None for wishes in each for name in wishes}
     found = {}
     for name in names:
-        default = [] if name in _PHRASES else defaults[name].numpy()[0]
+        default = [] if name in PHRASES else defaults[name].numpy()[0]
         if isinstance(default, bytes):
             default = default.decode()
         default = getattr(default, "tolist", lambda d=default: d)()
@@ -79,35 +75,8 @@ def together(
     return found
 
 
-def _by_name(count: int, wishes: Mapping[str, Any]) -> dict[str, list]:
-    """Returns lists of one value for all texts or of one for each."""
-    found = {}
-    for name, value in wishes.items():
-        if value is None:
-            continue
-        if isinstance(value, np.ndarray):
-            value = value.tolist()
-        each = list(value) if _is_list(name, value) else [value]
-        if len(each) not in (1, count):
-            raise UserError(
-                f"{name}: {len(each)} values for {count} texts; give one for "
-                "all, or a list of one each"
-            )
-        found[name] = each
-    return found
-
-
-def _is_list(name: str, value: Any) -> bool:
-    """Returns whether a value is one of each text."""
-    if isinstance(value, (str, bytes)) or not hasattr(value, "__len__"):
-        return False
-    if name in _PHRASES:
-        return any(not isinstance(item, (str, bytes)) for item in value)
-    return True
-
-
 def _tensor(name: str, each: list, dtype: tf.DType) -> tf.Tensor:
-    if name in _PHRASES:
+    if name in PHRASES:
         width = max(1, *(len(phrases) for phrases in each))
         each = [[*phrases, *[""] * (width - len(phrases))] for phrases in each]
     try:
@@ -116,21 +85,3 @@ def _tensor(name: str, each: list, dtype: tf.DType) -> tf.Tensor:
         raise UserError(
             f"{name}: expected {dtype.name}, got {each[0]!r:.100}"
         ) from error
-
-
-def _check(
-    defaults: SearchOptions, count: int, wishes: Mapping[str, Any]
-) -> None:
-    """Raises UserError where a text's options make no sense together."""
-    fields = {field.name for field in dataclasses.fields(SearchOptions)}
-    each = _by_name(count, wishes)
-    named = {k: v for k, v in each.items() if k in fields}
-    if "num_results" in named and "beam_size" not in named:
-        # Asking for more results is asking for a beam that has them.
-        least = max(defaults.beam_size, *named["num_results"])
-        named["beam_size"] = [-(-least // defaults.num_groups)]
-        named["beam_size"][0] *= defaults.num_groups
-    rows = max([len(values) for values in named.values()], default=0)
-    for row in range(rows):
-        mine = {k: v[row if len(v) > 1 else 0] for k, v in named.items()}
-        dataclasses.replace(defaults, **mine)

@@ -1,5 +1,6 @@
 """Runs a command in this process, as a shell would; and a small run."""
 
+import io
 import pathlib
 import signal
 import subprocess
@@ -8,7 +9,7 @@ import sys
 import pytest
 from absl import flags
 
-from t2t_lite.trainer.cli import command
+from t2t_lite.trainer.cli import clients, command, query
 
 EXAMPLE = pathlib.Path(__file__).parents[2] / "docs/examples/usr_dir"
 
@@ -35,6 +36,26 @@ def run_command(monkeypatch, capsys):
 
     yield run
     signal.signal(signal.SIGTERM, handler)
+
+
+@pytest.fixture
+def ask(monkeypatch, capsys):
+    """Runs t2t_lite_query in this process: (status, stdout, stderr)."""
+    monkeypatch.setattr(clients, "_FIRST_WAIT", 0.01)
+
+    def call(*arguments, stdin=b""):
+        query.FLAGS.unparse_flags()
+        for name in query.FLAGS:
+            query.FLAGS[name].unparse()
+        monkeypatch.setattr(sys, "argv", ["t2t_lite_query", *arguments])
+        source = io.TextIOWrapper(io.BytesIO(stdin), encoding="utf-8")
+        monkeypatch.setattr(sys, "stdin", source)
+        with pytest.raises(SystemExit) as stop:
+            query.main()
+        out, err = capsys.readouterr()
+        return stop.value.code, out, err
+
+    return call
 
 
 @pytest.fixture(scope="session")

@@ -1,13 +1,10 @@
 """t2t_lite_query against the test server, over REST and gRPC."""
 
-import io
 import json
-import subprocess
 import sys
 
 import pytest
 
-from t2t_lite.trainer.cli import clients, query
 from tests.serving import server as serving
 from tests.serving import tiny
 
@@ -21,26 +18,6 @@ def shouter(tmp_path_factory):
 def server(shouter):
     with serving.serve(shouter, name="ende", version=3) as running:
         yield running
-
-
-@pytest.fixture
-def ask(monkeypatch, capsys):
-    """Runs the command in this process: (status, stdout, stderr)."""
-    monkeypatch.setattr(clients, "_FIRST_WAIT", 0.01)
-
-    def call(*arguments, stdin=b""):
-        query.FLAGS.unparse_flags()
-        for name in query.FLAGS:
-            query.FLAGS[name].unparse()
-        monkeypatch.setattr(sys, "argv", ["t2t_lite_query", *arguments])
-        source = io.TextIOWrapper(io.BytesIO(stdin), encoding="utf-8")
-        monkeypatch.setattr(sys, "stdin", source)
-        with pytest.raises(SystemExit) as stop:
-            query.main()
-        out, err = capsys.readouterr()
-        return stop.value.code, out, err
-
-    return call
 
 
 def where(server, protocol):
@@ -94,7 +71,11 @@ def test_url_as_server(ask, server):
     [
         ("--model_name=x", "has no model 'x'; check --model_name"),
         ("--version=9", "has no model 'ende', version 9; check --model_name"),
-        ("--signature=x", "signature 'x': Serving signature name"),
+        (
+            "--signature=lenths",
+            "has no signature 'lenths' in model 'ende' (did you mean "
+            "'lengths'?); there are bytes, lengths, serving_default;",
+        ),
     ],
 )
 def test_what_the_server_does_not_have(ask, server, protocol, flag, said):
@@ -107,10 +88,23 @@ def test_what_the_server_does_not_have(ask, server, protocol, flag, said):
 
 def test_signature_without_the_usual_outputs(ask, server):
     status, _, err = ask(
-        *where(server, "grpc"), "--signature=lengths", "--text=a"
+        *where(server, "grpc"),
+        "--signature=lengths",
+        "--format=text",
+        "--text=a",
     )
     assert status == 2
     assert "no output 'outputs', only lengths; check --signature" in err
+
+
+@both
+def test_what_is_no_utf8_does_not_spoil_the_rest(ask, server, protocol):
+    """As a token of a byte vocabulary, which is half of a character."""
+    status, out, _ = ask(
+        *where(server, protocol), "--signature=bytes", "--text=ünß"
+    )
+    row = {"inputs": "ünß", "first": "\ufffd", "outputs": "ÜNSS"}
+    assert (status, json.loads(out)) == (0, row)
 
 
 @both
@@ -145,7 +139,9 @@ def test_retries(ask, shouter, protocol):
         assert loading.requests == 3
     with serving.serve(shouter, refusals=2) as loading:
         place = where(loading, protocol)
-        assert ask(*place, "--text=a", "--retries=1")[0] == 1
+        status, _, err = ask(*place, "--text=a", "--retries=1")
+        assert status == 1
+        assert "is not ready: the model is loading" in err
         assert loading.requests == 2
 
 
@@ -155,6 +151,25 @@ def test_retries(ask, shouter, protocol):
         ([], b"", "nothing to send: give --text, --file or lines on"),
         (["--text=a", "--file=b"], b"", "--text and --file: give one of"),
         ([], b"\xff\n", "standard input, line 1: not UTF-8"),
+        (
+            ["--text=a", "--input_format=jsonl"],
+            b"",
+            "--text and --input_format=jsonl: give the objects by --file",
+        ),
+        (
+            ["--text=a", "--decode_hparams=beam=4"],
+            b"",
+            "unknown option 'beam' (did you mean 'beam_size' or",
+        ),
+        (
+            [
+                "--text=a",
+                "--decode_hparams=beam_size=4",
+                "--signature=serving_default",
+            ],
+            b"",
+            "serving_default takes sentences alone; use --signature=translate",
+        ),
         (["--timeout=0", "--text=a"], b"", "--timeout=0: "),
         (
             ["--protocol=grpc", "--server=http://x", "--text=a"],
@@ -189,23 +204,3 @@ def test_missing_extra_is_named(ask, monkeypatch):
     status, _, err = ask("--protocol=grpc", "--text=a")
     assert status == 2
     assert "pip install 't2t_lite[serving]', or use --protocol=rest" in err
-
-
-def test_rest_does_not_load_tensorflow(server):
-    source = (
-        "import sys\n"
-        "from t2t_lite.trainer.cli import query\n"
-        "try:\n"
-        "    query.main()\n"
-        "except SystemExit as stop:\n"
-        "    assert stop.code == 0\n"
-        "assert not {'tensorflow', 'grpc'} & set(sys.modules)\n"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", source, *where(server, "rest"), "--text=a"],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert (done.returncode, done.stdout) == (0, "A!\n"), done.stderr

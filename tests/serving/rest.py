@@ -1,4 +1,8 @@
-"""TensorFlow Serving's REST format, as far as string models need it."""
+"""TensorFlow Serving's REST format, as far as text models need it.
+
+As there, each input of the signature has to be in a request, for its defaults
+hold over gRPC alone, and a value has to be of its input's type.
+"""
 
 from __future__ import annotations
 
@@ -8,14 +12,27 @@ import re
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
+from google.protobuf import json_format
 
 from tests.serving.session_model import RequestError
 
-_PATH = re.compile(r"/v1/models/([^/:]+)(?:/versions/(\d+))?(:predict)?$")
+_PATH = re.compile(
+    r"/v1/models/([^/:]+)(?:/versions/(\d+))?(:predict|/metadata)?$"
+)
+_KINDS = {
+    tf.string: ("string", (str, dict)),
+    tf.bool: ("bool", bool),
+    tf.int32: ("int32", int),
+    tf.float32: ("float", (int, float)),
+}
 
 
-def status(server: Any, path: str) -> dict:
-    """Answers GET /v1/models/NAME[/versions/V]."""
+def get(server: Any, path: str) -> dict:
+    """Answers GET /v1/models/NAME[/versions/V][/metadata]."""
+    if path.endswith("/metadata"):
+        _parse_path(server, path, verb="/metadata")
+        return _metadata(server)
     _parse_path(server, path, verb=None)
     return {
         "model_version_status": [
@@ -25,6 +42,23 @@ def status(server: Any, path: str) -> dict:
                 "status": {"error_code": "OK", "error_message": ""},
             }
         ]
+    }
+
+
+def _metadata(server: Any) -> dict:
+    return {
+        "model_spec": {
+            "name": server.name,
+            "signature_name": "",
+            "version": str(server.version),
+        },
+        "metadata": {
+            "signature_def": json_format.MessageToDict(
+                server.signatures(),
+                preserving_proto_field_name=True,
+                always_print_fields_with_no_presence=True,
+            )
+        },
     }
 
 
@@ -38,13 +72,17 @@ def predict(server: Any, path: str, body: bytes) -> dict:
     if ("instances" in request) == ("inputs" in request):
         raise RequestError("Missing 'inputs' or 'instances' key")
     signature = request.get("signature_name", "serving_default")
+    types = {
+        name: tf.as_dtype(info.dtype)
+        for name, info in server.model.definition(signature).inputs.items()
+    }
     if "inputs" in request:
-        outputs = server.predict(_columns(request["inputs"]), signature)
+        outputs = server.predict(_columns(request["inputs"], types), signature)
         shown = {k: _plain(v.tolist()) for k, v in outputs.items()}
         # One output goes without its name.
         alone = next(iter(shown.values()))
         return {"outputs": shown if len(shown) > 1 else alone}
-    outputs = server.predict(_rows(request["instances"]), signature)
+    outputs = server.predict(_rows(request["instances"], types), signature)
     names = list(outputs)
     rows = [
         dict(zip(names, _plain(row), strict=True))
@@ -56,8 +94,9 @@ def predict(server: Any, path: str, body: bytes) -> dict:
 
 
 def dumps(value: dict) -> bytes:
-    """Returns JSON in UTF-8."""
-    return json.dumps(value, ensure_ascii=False, indent=1).encode()
+    """Returns JSON in UTF-8, but for strings that are none: they stay so."""
+    text = json.dumps(value, ensure_ascii=False, indent=1)
+    return text.encode("utf-8", "surrogateescape")
 
 
 def _parse_path(server: Any, path: str, verb: str | None) -> None:
@@ -67,37 +106,74 @@ def _parse_path(server: Any, path: str, verb: str | None) -> None:
     server.check_model(found[1], int(found[2]) if found[2] else None)
 
 
-def _columns(inputs: Any) -> dict[str, np.ndarray]:
+def _columns(inputs: Any, types: dict) -> dict[str, np.ndarray]:
     if not isinstance(inputs, dict) or set(inputs) == {"b64"}:
-        inputs = {"inputs": inputs}
-    return {name: _array(values) for name, values in inputs.items()}
+        inputs = {next(iter(types)): inputs}
+        if len(types) > 1:
+            raise RequestError(
+                "inputs is a plain value/list, but expecting an object as "
+                "multiple input tensors required as per tensorinfo_map"
+            )
+    for name in types:
+        if name not in inputs:
+            raise RequestError(
+                f"Missing named input: {name} in 'inputs' object."
+            )
+    # What the signature does not have is passed over, as the server does.
+    return {name: _array(inputs[name], types[name]) for name in types}
 
 
-def _rows(instances: list) -> dict[str, np.ndarray]:
+def _rows(instances: list, types: dict) -> dict[str, np.ndarray]:
     named = [
-        row if isinstance(row, dict) and "b64" not in row else {"inputs": row}
+        row
+        if isinstance(row, dict) and "b64" not in row
+        else {next(iter(types)): row}
         for row in instances
     ]
+    for place, row in enumerate(named):
+        if set(row) != set(types):
+            raise RequestError(
+                f"Failed to process element: {place} of 'instances' list. "
+                f"JSON object: {row} keys must be equal to: "
+                f"{','.join(sorted(types))}"
+            )
     return {
-        name: _array([row[name] for row in named])
-        for name in (named[0] if named else ["inputs"])
+        name: _array([row[name] for row in named], dtype)
+        for name, dtype in types.items()
     }
 
 
-def _array(values: Any) -> np.ndarray:
-    def convert(value):
-        if isinstance(value, dict):
-            return base64.b64decode(value["b64"])
-        return value.encode() if isinstance(value, str) else value
+def _array(values: Any, dtype: tf.DType) -> np.ndarray:
+    cells = _converted(values, dtype)
+    try:
+        found = np.array(cells, dtype.as_numpy_dtype)
+    except ValueError as error:
+        raise RequestError(
+            f"Encountered list at unexpected size: {error}"
+        ) from error
+    if any(isinstance(cell, list) for cell in found.flat):
+        raise RequestError("Encountered list at unexpected size")
+    return found
 
-    if isinstance(values, list):
-        cells = [convert(value) for value in values]
-        strings = all(isinstance(cell, bytes) for cell in cells)
-        return np.array(cells, dtype=object if strings else None)
-    return np.array(convert(values), dtype=object)
+
+def _converted(value: Any, dtype: tf.DType) -> Any:
+    if isinstance(value, list):
+        return [_converted(item, dtype) for item in value]
+    name, kinds = _KINDS[dtype]
+    wrong = isinstance(value, bool) and dtype != tf.bool
+    if wrong or not isinstance(value, kinds):
+        raise RequestError(
+            f"JSON Value: {json.dumps(value)} Type: {type(value).__name__} is "
+            f"not of expected type: {name}"
+        )
+    if isinstance(value, dict):
+        return base64.b64decode(value["b64"])
+    return value.encode() if isinstance(value, str) else value
 
 
 def _plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
-    return value.decode() if isinstance(value, bytes) else value
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "surrogateescape")
+    return value

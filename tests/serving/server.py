@@ -1,8 +1,9 @@
 """A test server with TensorFlow Serving's gRPC and REST interfaces.
 
-It is not TensorFlow Serving: it answers PredictionService.Predict (the real
-protocol buffers) and POST /v1/models/NAME[/versions/V]:predict on 127.0.0.1,
-from a SavedModel that TensorFlow's session loader has loaded.
+It is not TensorFlow Serving: it answers PredictionService.Predict and
+GetModelMetadata (the real protocol buffers) and REST's :predict, /metadata and
+status on 127.0.0.1, from a SavedModel that TensorFlow's session loader has
+loaded. `batching` merges concurrent requests as the real one does.
 
     with serve(saved_model_dir) as server:
         subprocess.run([..., f"--server={server.rest}"])
@@ -21,10 +22,22 @@ from concurrent import futures
 import grpc
 import tensorflow as tf
 from tensorflow_serving.apis import prediction_service_pb2_grpc
+from tensorflow_serving.apis.get_model_metadata_pb2 import (
+    GetModelMetadataResponse,
+    SignatureDefMap,
+)
 from tensorflow_serving.apis.predict_pb2 import PredictResponse
 
 from tests.serving import rest
+from tests.serving.batching import (
+    Batcher,
+    FullError,
+    Parameters,
+    ShapesError,
+)
 from tests.serving.session_model import RequestError, SessionModel
+
+_THREADS = 64  # requests that a batch may be made of
 
 
 class NotFoundError(LookupError):
@@ -45,6 +58,7 @@ class PredictionServer:
         version: int, its only version.
         delay: float, seconds to wait before each answer.
         refusals: int, how many requests to refuse first as "not ready".
+        batching: Parameters of --enable_batching; None = without.
     """
 
     model: SessionModel
@@ -52,9 +66,16 @@ class PredictionServer:
     version: int = 1
     delay: float = 0.0
     refusals: int = 0
+    batching: Parameters | None = None
     requests: int = 0
     grpc: str = ""
     rest: str = ""
+
+    def __post_init__(self):
+        self._counting = threading.Lock()
+        self.batcher = None
+        if self.batching:
+            self.batcher = Batcher(self.model.run, self.batching)
 
     def check_model(self, name: str, version: int | None) -> None:
         """Raises NotFoundError unless the model is this one."""
@@ -67,33 +88,63 @@ class PredictionServer:
 
     def predict(self, inputs: dict, signature: str) -> dict:
         """Answers one request, after the delay and the refusals."""
-        self.requests += 1
-        if self.requests <= self.refusals:
+        with self._counting:
+            self.requests += 1
+            refused = self.requests <= self.refusals
+        if refused:
             raise NotReadyError("the model is loading")
         time.sleep(self.delay)
-        return self.model.predict(inputs, signature)
+        inputs = self.model.filled(inputs, signature)
+        run = self.batcher.predict if self.batcher else self.model.run
+        return run(inputs, signature)
+
+    def signatures(self) -> SignatureDefMap:
+        """Returns all SignatureDefs, as metadata has them."""
+        return SignatureDefMap(signature_def=self.model.signatures)
+
+    def close(self) -> None:
+        """Frees what it holds."""
+        if self.batcher:
+            self.batcher.close()
+        self.model.close()
 
 
 class _Servicer(prediction_service_pb2_grpc.PredictionServiceServicer):
     _CODES = {
         NotFoundError: grpc.StatusCode.NOT_FOUND,
         NotReadyError: grpc.StatusCode.UNAVAILABLE,
+        FullError: grpc.StatusCode.UNAVAILABLE,
+        ShapesError: grpc.StatusCode.FAILED_PRECONDITION,
         RequestError: grpc.StatusCode.INVALID_ARGUMENT,
     }
 
     def __init__(self, server: PredictionServer):
         self._server = server
 
-    def Predict(self, request, context):  # noqa: N802
-        spec = request.model_spec
+    @contextlib.contextmanager
+    def _checked(self, spec, context):
+        """Checks the model; turns this server's errors into gRPC's."""
         asked = spec.version.value if spec.HasField("version") else None
-        signature = spec.signature_name or "serving_default"
-        inputs = {k: tf.make_ndarray(v) for k, v in request.inputs.items()}
         try:
             self._server.check_model(spec.name, asked)
-            outputs = self._server.predict(inputs, signature)
+            yield
         except tuple(self._CODES) as error:
             context.abort(self._CODES[type(error)], str(error))
+
+    def GetModelMetadata(self, request, context):  # noqa: N802
+        response = GetModelMetadataResponse()
+        with self._checked(request.model_spec, context):
+            response.model_spec.name = self._server.name
+            for field in request.metadata_field:
+                response.metadata[field].Pack(self._server.signatures())
+        return response
+
+    def Predict(self, request, context):  # noqa: N802
+        spec = request.model_spec
+        signature = spec.signature_name or "serving_default"
+        inputs = {k: tf.make_ndarray(v) for k, v in request.inputs.items()}
+        with self._checked(spec, context):
+            outputs = self._server.predict(inputs, signature)
         response = PredictResponse()
         response.model_spec.name = spec.name
         response.model_spec.signature_name = signature
@@ -104,10 +155,19 @@ class _Servicer(prediction_service_pb2_grpc.PredictionServiceServicer):
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):
-    _CODES = {NotFoundError: 404, NotReadyError: 503, RequestError: 400}
+    protocol_version = "HTTP/1.1"  # connections are kept
+    disable_nagle_algorithm = True
+    wbufsize = -1
+    _CODES = {
+        NotFoundError: 404,
+        NotReadyError: 503,
+        FullError: 503,
+        ShapesError: 400,
+        RequestError: 400,
+    }
 
     def do_GET(self):
-        self._reply(lambda server: rest.status(server, self.path))
+        self._reply(lambda server: rest.get(server, self.path))
 
     def do_POST(self):
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
@@ -131,6 +191,10 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         """Keeps the test's output quiet."""
 
 
+class _HttpServer(http.server.ThreadingHTTPServer):
+    request_queue_size = 128
+
+
 @contextlib.contextmanager
 def serve(saved_model_dir: str, **options) -> Iterator[PredictionServer]:
     """Serves a SavedModel on two free ports until its block ends.
@@ -142,12 +206,12 @@ def serve(saved_model_dir: str, **options) -> Iterator[PredictionServer]:
         PredictionServer, whose `grpc` and `rest` are "127.0.0.1:port".
     """
     server = PredictionServer(SessionModel(saved_model_dir), **options)
-    grpc_server = grpc.server(futures.ThreadPoolExecutor(2))
+    grpc_server = grpc.server(futures.ThreadPoolExecutor(_THREADS))
     prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(
         _Servicer(server), grpc_server
     )
     server.grpc = f"127.0.0.1:{grpc_server.add_insecure_port('127.0.0.1:0')}"
-    http_server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
+    http_server = _HttpServer(("127.0.0.1", 0), _Handler)
     http_server.prediction_server = server
     server.rest = f"127.0.0.1:{http_server.server_port}"
     thread = threading.Thread(
@@ -162,4 +226,4 @@ def serve(saved_model_dir: str, **options) -> Iterator[PredictionServer]:
         http_server.shutdown()
         http_server.server_close()
         thread.join()
-        server.model.close()
+        server.close()

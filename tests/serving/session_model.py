@@ -29,7 +29,17 @@ class SessionModel:
             meta_graph = tf.compat.v1.saved_model.loader.load(
                 self._session, ["serve"], str(saved_model_dir)
             )
-        self._signatures = dict(meta_graph.signature_def)
+        self.signatures = dict(meta_graph.signature_def)
+
+    def definition(self, signature: str):
+        """Returns a SignatureDef; raises RequestError if there is none."""
+        definition = self.signatures.get(signature)
+        if definition is None or not definition.outputs:
+            raise RequestError(
+                f'Serving signature name: "{signature}" not found in '
+                "signature def"
+            )
+        return definition
 
     def predict(
         self, inputs: dict[str, np.ndarray], signature: str = "serving_default"
@@ -43,13 +53,13 @@ class SessionModel:
             RequestError: no such signature, other input names, or a shape or
                 type that does not fit.
         """
-        definition = self._signatures.get(signature)
-        if definition is None or not definition.outputs:
-            raise RequestError(
-                f'Serving signature name: "{signature}" not found in '
-                "signature def"
-            )
-        inputs = self._with_defaults(definition, inputs)
+        return self.run(self.filled(inputs, signature), signature)
+
+    def run(
+        self, inputs: dict[str, np.ndarray], signature: str
+    ) -> dict[str, np.ndarray]:
+        """Returns the outputs for all inputs; see `predict`."""
+        definition = self.definition(signature)
         feeds = {
             definition.inputs[name].name: value
             for name, value in inputs.items()
@@ -60,13 +70,15 @@ class SessionModel:
         except (ValueError, TypeError, tf.errors.InvalidArgumentError) as error:
             raise RequestError(str(error)) from error
 
-    @staticmethod
-    def _with_defaults(definition, inputs: dict) -> dict:
+    def filled(
+        self, inputs: dict[str, np.ndarray], signature: str
+    ) -> dict[str, np.ndarray]:
         """Returns all inputs; a signature's defaults fill what is left out.
 
         Raises:
             RequestError: an input has no default, or is none.
         """
+        definition = self.definition(signature)
         unknown = sorted(set(inputs) - set(definition.inputs))
         if unknown:
             raise RequestError(

@@ -1,10 +1,16 @@
-"""Tiny SavedModels with the signature of an exported translator."""
+"""Tiny SavedModels with the signature of an exported translator, and one."""
 
 from __future__ import annotations
 
 import io
+import os
 
 import tensorflow as tf
+
+from t2t_lite.decoding.search import SearchOptions
+from t2t_lite.trainer.exporting import export
+from t2t_lite.trainer.predictor import Predictor
+from tests.models_for_tests import tiny_hparams, tiny_model, word_encoder
 
 
 class Shouter(tf.Module):
@@ -28,6 +34,11 @@ class Shouter(tf.Module):
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "inputs")])
     def lengths(self, inputs):
         return {"lengths": tf.strings.length(inputs)}
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "inputs")])
+    def bytes(self, inputs):
+        first = tf.strings.substr(inputs, 0, 1)
+        return {"first": first, "outputs": tf.strings.upper(inputs, "utf-8")}
 
 
 class Pieces(tf.Module):
@@ -55,14 +66,16 @@ class Pieces(tf.Module):
 def save_shouter(folder: str) -> str:
     """Saves a Shouter; returns the folder.
 
-    Signatures: serving_default, and `lengths` without the usual outputs.
+    Signatures: serving_default, `lengths` without the usual outputs, and
+    `bytes`, whose `first` may be no UTF-8.
     """
     module = Shouter()
-    tf.saved_model.save(
-        module,
-        str(folder),
-        {"serving_default": module.serve, "lengths": module.lengths},
-    )
+    signatures = {
+        "serving_default": module.serve,
+        "lengths": module.lengths,
+        "bytes": module.bytes,
+    }
+    tf.saved_model.save(module, str(folder), signatures)
     return str(folder)
 
 
@@ -81,3 +94,19 @@ def save_pieces(folder: str) -> str:
     module = Pieces(trained.getvalue())
     tf.saved_model.save(module, str(folder), {"serving_default": module.serve})
     return str(folder)
+
+
+def translator() -> Predictor:
+    """Returns a translator of `WORDS` that has learnt nothing.
+
+    It keeps 3 hypotheses by default, and says something in any case.
+    """
+    hparams = tiny_hparams()
+    options = SearchOptions(beam_size=3, extra_length=4, min_length=3)
+    model = tiny_model(hparams, seed=3)
+    return Predictor(model, word_encoder(), hparams, options)
+
+
+def save_translator(folder: str) -> str:
+    """Exports a `translator`; returns the version's folder."""
+    return export(translator(), os.path.join(str(folder), "export"))

@@ -1,22 +1,27 @@
 """TensorFlow Serving's REST and gRPC, as far as `t2t_lite_query` uses them.
 
-A client's `predict(texts)` makes one try. It raises `UserError` where the
-server refuses what was asked, `NotReadyError` where a later try may succeed,
-and `ServerError` for the rest; `ask` does the tries.
+A client's `predict` and `signature` make one try each. They raise `UserError`
+where the server refuses what was asked, `NotReadyError` where a later try may
+succeed, and `ServerError` for the rest; `ask` does the tries.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import json
+import re
 import time
-from typing import Any, Protocol
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol, TypeVar
 
-from t2t_lite.errors import UserError
+from t2t_lite.errors import UserError, closest
 from t2t_lite.trainer.cli.command import CommandError
 from t2t_lite.trainer.cli.quiet import import_tensorflow
+from t2t_lite.trainer.cli.signatures import Signature, read_signature
 
+T = TypeVar("T")
 _FIRST_WAIT = 0.5
-Answer = dict[str, Any]
+_METADATA = "signature_def"
 
 
 class ServerError(CommandError):
@@ -25,6 +30,10 @@ class ServerError(CommandError):
 
 class NotReadyError(ServerError):
     """The server is not reached or not ready: another try may succeed."""
+
+
+class LateError(ServerError):
+    """The answer did not come in time; another try would wait as long."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,55 +80,74 @@ class Target:
             "that the server runs"
         )
 
-    def late(self) -> ServerError:
-        """The error for an answer that does not come in time."""
+    def busy(self, said: str) -> NotReadyError:
+        """The error for a server that cannot take the request now."""
+        return NotReadyError(f"{self.server} is not ready: {_one_line(said)}")
+
+    def failed(self, said: str) -> ServerError:
+        """The error for what no client can mend."""
         return ServerError(
+            f"{self.server} failed: {_one_line(said)}; see its log"
+        )
+
+    def find(self, definitions: Any) -> Signature:
+        """Returns the signature's inputs among the server's SignatureDefs."""
+        if self.signature not in definitions:
+            names = sorted(n for n in definitions if not n.startswith("__"))
+            raise UserError(
+                f"{self.server} has no signature {self.signature!r} in "
+                f"{self.model()}{closest(self.signature, names)}; there are "
+                f"{', '.join(names)}; check --signature"
+            )
+        try:
+            return read_signature(definitions[self.signature])
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
+            raise UserError(
+                f"{self.server}: the signature {self.signature!r} of "
+                f"{self.model()} has inputs that t2t_lite_query does not know "
+                f"({error!r:.200})"
+            ) from error
+
+    def late(self) -> LateError:
+        """The error for an answer that does not come in time."""
+        return LateError(
             f"no answer from {self.server} within {self.timeout:g} seconds; "
             "raise --timeout or lower --batch_size"
         )
 
 
 class Client(Protocol):
-    """One try at a prediction."""
+    """One try at what a server is asked."""
 
-    def predict(self, texts: list[str]) -> dict[str, list]:
-        """Returns every output of the signature: a list as long as `texts`."""
+    def predict(self, inputs: Mapping[str, list]) -> dict[str, list]:
+        """Returns every output of the signature, a list each."""
+
+    def signature(self) -> Signature:
+        """Returns what the signature takes."""
 
 
-def ask(client: Client, texts: list[str], retries: int) -> list[Answer]:
-    """Returns for each text {"outputs": str, "scores": float, ...}.
+def ask(call: Callable[[], T], retries: int) -> T:
+    """Returns what `call` returns, tried again where that may help.
+
+    A prediction changes nothing in the server, so each may be made again.
+    What is tried again is what the server did not begin: it was not reached,
+    or said that it was not ready or had too much to do. A try that ran out of
+    time is not, for the server was at work on it and would be again.
 
     Args:
-        client: RestClient or GrpcClient.
-        texts: one request's sentences.
-        retries: int, further tries after `NotReadyError`; the wait between them
-            doubles from half a second.
+        call: makes one try.
+        retries: int, further tries after `NotReadyError`; the wait between
+            them doubles from half a second.
     Raises:
         ServerError: the server fails, or answers with something else.
         UserError: the server refuses what was asked.
     """
-    for attempt in range(retries + 1):
+    for attempt in range(retries):
         try:
-            columns = client.predict(texts)
-            break
+            return call()
         except NotReadyError:
-            if attempt == retries:
-                raise
             time.sleep(_FIRST_WAIT * 2**attempt)
-    if "outputs" not in columns:
-        raise UserError(
-            "the signature has no output 'outputs', only "
-            f"{', '.join(sorted(columns))}; check --signature"
-        )
-    if not all(
-        isinstance(column, list) and len(column) == len(texts)
-        for column in columns.values()
-    ):
-        raise ServerError(f"the answer to {len(texts)} texts is not as long")
-    return [
-        {name: columns[name][row] for name in columns}
-        for row in range(len(texts))
-    ]
+    return call()
 
 
 class RestClient:
@@ -137,19 +165,38 @@ class RestClient:
             "" if target.version is None else f"/versions/{target.version}"
         )
         self.target = target
-        self.url = f"{base}/v1/models/{target.model_name}{version}:predict"
+        self.url = f"{base}/v1/models/{target.model_name}{version}"
+        self._session: Any = None
 
-    def predict(self, texts: list[str]) -> dict[str, list]:
+    def predict(self, inputs: Mapping[str, list]) -> dict[str, list]:
         """Returns the outputs by name; raises as the module's text says."""
-        import requests
-
         body = {
             "signature_name": self.target.signature,
-            "inputs": {"inputs": texts},
+            "inputs": dict(inputs),
         }
+        answer = self._answer("POST", ":predict", body)
+        if "outputs" not in answer:
+            raise self.target.failed("an answer without outputs")
+        outputs = answer["outputs"]
+        # A signature with one output is answered without the output's name.
+        return outputs if isinstance(outputs, dict) else {"outputs": outputs}
+
+    def signature(self) -> Signature:
+        """Returns what it takes; raises as the module's text says."""
+        answer = self._answer("GET", "/metadata")
         try:
-            response = requests.post(
-                self.url, json=body, timeout=self.target.timeout
+            definitions = answer["metadata"][_METADATA][_METADATA]
+        except (KeyError, TypeError) as error:
+            raise self.target.failed("metadata without signatures") from error
+        return self.target.find(definitions)
+
+    def _answer(self, method: str, path: str, body: Any = None) -> dict:
+        import requests
+
+        self._session = self._session or requests.Session()
+        try:
+            response = self._session.request(
+                method, self.url + path, json=body, timeout=self.target.timeout
             )
         except requests.exceptions.ConnectTimeout as error:
             raise self.target.unreached() from error
@@ -161,11 +208,13 @@ class RestClient:
             raise UserError(
                 f"--server={self.target.server}: {error}"
             ) from error
-        return self._outputs(response)
+        return self._checked(response)
 
-    def _outputs(self, response: Any) -> dict[str, list]:
+    def _checked(self, response: Any) -> dict:
         try:
-            answer = response.json()
+            # A byte vocabulary's tokens may be parts of characters: `json()`
+            # would take the whole answer for Latin-1 then.
+            answer = json.loads(response.content.decode("utf-8", "replace"))
         except (ValueError, RecursionError):
             answer = {}
         if not isinstance(answer, dict):
@@ -176,28 +225,28 @@ class RestClient:
         if response.status_code == 400:
             raise self.target.refused(said)
         if response.status_code in (429, 503):
-            raise NotReadyError(
-                f"{self.target.server} is not ready: {_one_line(said)}"
-            )
+            raise self.target.busy(said)
         if response.status_code == 504:
             raise self.target.late()
-        if response.status_code != 200 or "outputs" not in answer:
-            raise ServerError(
-                f"{self.target.server} failed: {_one_line(said)}; see its log"
-            )
-        outputs = answer["outputs"]
-        # A signature with one output is answered without the output's name.
-        return outputs if isinstance(outputs, dict) else {"outputs": outputs}
+        if response.status_code != 200:
+            raise self.target.failed(said)
+        return answer
 
 
 class GrpcClient:
-    """Predicts with PredictionService.Predict over an unencrypted channel.
+    """Predicts with PredictionService over an unencrypted channel.
 
     Args:
         target: Target, what is asked, and where.
     Raises:
         UserError: grpcio or tensorflow-serving-api is not installed.
     """
+
+    _OPTIONS = (
+        ("grpc.enable_http_proxy", 0),
+        # gRPC's own limit is 4 MiB, which attention may exceed.
+        ("grpc.max_receive_message_length", -1),
+    )
 
     def __init__(self, target: Target):
         import_tensorflow()  # which the next modules import with its noise
@@ -210,29 +259,20 @@ class GrpcClient:
                 "pip install 't2t_lite[serving]', or use --protocol=rest"
             ) from error
         self.target = target
-        channel = grpc.insecure_channel(
-            target.server, [("grpc.enable_http_proxy", 0)]
-        )
+        channel = grpc.insecure_channel(target.server, self._OPTIONS)
         self._stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
 
-    def predict(self, texts: list[str]) -> dict[str, list]:
+    def predict(self, inputs: Mapping[str, list]) -> dict[str, list]:
         """Returns the outputs by name; raises as the module's text says."""
-        import grpc
         import tensorflow as tf
         from tensorflow_serving.apis import predict_pb2
 
         request = predict_pb2.PredictRequest()
-        request.model_spec.name = self.target.model_name
         request.model_spec.signature_name = self.target.signature
-        if self.target.version is not None:
-            request.model_spec.version.value = self.target.version
-        request.inputs["inputs"].CopyFrom(
-            tf.make_tensor_proto(texts, dtype=tf.string)
-        )
-        try:
-            answer = self._stub.Predict(request, timeout=self.target.timeout)
-        except grpc.RpcError as error:
-            raise self._failure(error) from error
+        for name, rows in inputs.items():
+            # str, int, float and bool become the four types of an export.
+            request.inputs[name].CopyFrom(tf.make_tensor_proto(rows))
+        answer = self._answer(self._stub.Predict, request)
         try:
             return {
                 name: _texts(tf.make_ndarray(tensor).tolist())
@@ -243,6 +283,31 @@ class GrpcClient:
                 f"{self.target.server} sent no tensors: "
                 f"{_one_line(str(error))}; see its log"
             ) from error
+
+    def signature(self) -> Signature:
+        """Returns what it takes; raises as the module's text says."""
+        from google.protobuf import json_format
+        from tensorflow_serving.apis import get_model_metadata_pb2 as metadata
+
+        request = metadata.GetModelMetadataRequest(metadata_field=[_METADATA])
+        answer = self._answer(self._stub.GetModelMetadata, request)
+        definitions = metadata.SignatureDefMap()
+        answer.metadata[_METADATA].Unpack(definitions)
+        found = json_format.MessageToDict(
+            definitions, preserving_proto_field_name=True
+        )
+        return self.target.find(found.get(_METADATA, {}))
+
+    def _answer(self, method: Any, request: Any) -> Any:
+        import grpc
+
+        request.model_spec.name = self.target.model_name
+        if self.target.version is not None:
+            request.model_spec.version.value = self.target.version
+        try:
+            return method(request, timeout=self.target.timeout)
+        except grpc.RpcError as error:
+            raise self._failure(error) from error
 
     def _failure(self, error: Any) -> Exception:
         import grpc
@@ -257,13 +322,13 @@ class GrpcClient:
         ):
             return self.target.refused(said)
         if code == grpc.StatusCode.UNAVAILABLE:
-            return self.target.unreached()
+            # gRPC's own words; what else is said came from the server.
+            if re.match("failed to connect|errors resolving|DNS|$", said):
+                return self.target.unreached()
+            return self.target.busy(said)
         if code == grpc.StatusCode.DEADLINE_EXCEEDED:
             return self.target.late()
-        return ServerError(
-            f"{self.target.server} failed with {code.name}: "
-            f"{_one_line(said)}; see its log"
-        )
+        return self.target.failed(f"{code.name}: {said}")
 
 
 def _texts(value: Any) -> Any:

@@ -7,24 +7,29 @@ or in what they name (no such model, version or signature).
 
 from __future__ import annotations
 
-import contextlib
-import json
 import sys
-from collections.abc import Iterable, Iterator
-from typing import Any, BinaryIO
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from absl import flags
 
-from t2t_lite.decoding.lines import MAX_LINE_BYTES
 from t2t_lite.errors import UserError
 from t2t_lite.trainer.cli import command
+from t2t_lite.trainer.cli.answers import line_of, rows_of
 from t2t_lite.trainer.cli.clients import (
-    Answer,
     GrpcClient,
     RestClient,
+    ServerError,
     Target,
     ask,
 )
+from t2t_lite.trainer.cli.query_lines import (
+    Item,
+    batches,
+    common_wishes,
+    read_items,
+)
+from t2t_lite.trainer.cli.signatures import Signature, checked, columns
 
 FLAGS = flags.FlagValues()
 
@@ -38,11 +43,66 @@ EXAMPLES = (
     "t2t_lite_query --file=sentences.en --format=json > answers.jsonl",
     't2t_lite_query --protocol=grpc --server=gpu-box:8500 --text="Hello."',
     "cat sentences.en | t2t_lite_query --model_name=ende --version=3",
+    """echo '{"inputs": "A dog.", "beam_size": 8, "required": ["Hund"]}' | """
+    "t2t_lite_query --input_format=jsonl",
+    """echo '{"inputs": "A dog.", "targets": "Ein Hund."}' | t2t_lite_query """
+    "--signature=score --input_format=jsonl",
 )
 _PORTS = {"rest": 8501, "grpc": 8500}
 
 
 def _define(values: flags.FlagValues) -> None:
+    with command.group(values, "The sentences and the answers"):
+        _define_sentences(values)
+    with command.group(values, "The server"):
+        _define_server(values)
+
+
+def _define_sentences(values: flags.FlagValues) -> None:
+    flags.DEFINE_multi_string(
+        "text", [], "A sentence to send.", flag_values=values
+    )
+    flags.DEFINE_string(
+        "file",
+        None,
+        "UTF-8 file with a sentence on each line. Without --text and "
+        "--file, standard input.",
+        flag_values=values,
+    )
+    flags.DEFINE_enum(
+        "input_format",
+        "text",
+        ["text", "jsonl"],
+        'jsonl: an object a line, with "inputs" and what is asked for it: '
+        "the names of t2t_lite_decoder's jsonl, or the inputs of --signature.",
+        flag_values=values,
+    )
+    flags.DEFINE_string(
+        "decode_hparams",
+        "",
+        'What is asked for all lines, e.g. "beam_size=8,alpha=1"; a line\'s '
+        "own wishes go before. Default: the exported run's.",
+        flag_values=values,
+    )
+    flags.DEFINE_enum(
+        "format",
+        None,
+        ["text", "json"],
+        "text: the best outputs alone, the default of serving_default; json: "
+        "the texts and all that came back, an object a line, the default of "
+        "the other signatures.",
+        flag_values=values,
+    )
+    flags.DEFINE_integer(
+        "batch_size",
+        32,
+        "Lines sent in one request; at most the server's max_batch_size.",
+        lower_bound=1,
+        flag_values=values,
+    )
+
+
+def _define_server(values: flags.FlagValues) -> None:
     def string(name, default, text):
         flags.DEFINE_string(name, default, text, flag_values=values)
 
@@ -51,72 +111,64 @@ def _define(values: flags.FlagValues) -> None:
             name, default, text, lower_bound=lowest, flag_values=values
         )
 
-    with command.group(values, "The sentences and the answers"):
-        flags.DEFINE_multi_string(
-            "text", [], "A sentence to send.", flag_values=values
-        )
-        string(
-            "file",
-            None,
-            "UTF-8 file with a sentence on each line. Without --text and "
-            "--file, standard input.",
-        )
-        flags.DEFINE_enum(
-            "format",
-            "text",
-            ["text", "json"],
-            "text: the answers alone; json: inputs, outputs and scores, an "
-            "object a line.",
-            flag_values=values,
-        )
-        integer("batch_size", 32, "Sentences sent in one request.", 1)
-    with command.group(values, "The server"):
-        string(
-            "server",
-            "localhost",
-            "host[:port], the port being 8501 for rest and 8500 for grpc by "
-            "default; or, for rest, a URL.",
-        )
-        flags.DEFINE_enum(
-            "protocol",
-            "rest",
-            ["rest", "grpc"],
-            "How to talk to it; grpc is not encrypted.",
-            flag_values=values,
-        )
-        string("model_name", "t2t_lite", "The model's name in the server.")
-        integer("version", None, "Its version. Default: the latest.", 0)
-        string("signature", "serving_default", "The model's signature.")
-        flags.DEFINE_float(
-            "timeout",
-            60.0,
-            "Seconds that one try may take.",
-            lower_bound=0.001,
-            flag_values=values,
-        )
-        integer(
-            "retries",
-            2,
-            "Further tries where the server is not reached or is not ready; "
-            "the wait between doubles from half a second.",
-            0,
-        )
+    string(
+        "server",
+        "localhost",
+        "host[:port], the port being 8501 for rest and 8500 for grpc by "
+        "default; or, for rest, a URL.",
+    )
+    flags.DEFINE_enum(
+        "protocol",
+        "rest",
+        ["rest", "grpc"],
+        "How to talk to it; grpc is not encrypted.",
+        flag_values=values,
+    )
+    string("model_name", "t2t_lite", "The model's name in the server.")
+    integer("version", None, "Its version. Default: the latest.", 0)
+    string(
+        "signature",
+        None,
+        "The model's signature: serving_default, translate, score, encode. "
+        "Default: translate where wishes are given, else serving_default.",
+    )
+    flags.DEFINE_float(
+        "timeout",
+        60.0,
+        "Seconds that one try may take.",
+        lower_bound=0.001,
+        flag_values=values,
+    )
+    integer(
+        "retries",
+        2,
+        "Further tries where the server is not reached, is not ready or has "
+        "too much to do; the wait between doubles from half a second. A try "
+        "that ran out of time is not made again.",
+        0,
+    )
 
 
 def query(values: flags.FlagValues) -> int:
     """Runs the command; returns its exit status."""
-    client = _client(values)
     if values.text and values.file:
         raise UserError("--text and --file: give one of them")
+    jsonl = values.input_format == "jsonl"
+    if values.text and jsonl:
+        raise UserError(
+            "--text and --input_format=jsonl: give the objects by --file or on "
+            "standard input"
+        )
+    asker = _Asker(values)
     size = values.batch_size
     if not (values.text or values.file) and sys.stdin.isatty():
         size = 1
+    items = map(asker.checked, read_items(values.text, values.file, jsonl))
     sent = 0
-    for batch in _batches(_sentences(values), size):
+    for batch in batches(items, size):
         sent += len(batch)
-        answers = ask(client, batch, values.retries)
-        for text, answer in zip(batch, answers, strict=True):
-            print(_line(text, answer, values.format), flush=True)
+        for line in asker.lines(batch):
+            print(line, flush=True)
     if not sent:
         raise UserError(
             "nothing to send: give --text, --file or lines on standard input"
@@ -124,7 +176,72 @@ def query(values: flags.FlagValues) -> int:
     return 0
 
 
-def _client(values: flags.FlagValues) -> RestClient | GrpcClient:
+class _Asker:
+    """Sends lines to one signature and words the answers.
+
+    Args:
+        values: the flags.
+    """
+
+    def __init__(self, values: flags.FlagValues):
+        self._name = _signature_of(values)
+        self._retries = values.retries
+        self._client = _client(values, self._name)
+        plain = self._name == "serving_default"
+        self._form = values.format or ("text" if plain else "json")
+        self._common = common_wishes(values.decode_hparams)
+        self._signature: Signature = {}
+        if values.input_format == "jsonl" or not plain:
+            self._signature = ask(self._client.signature, self._retries)
+            self._typed("--decode_hparams", self._common, whole=False)
+
+    def checked(self, item: Item) -> Item:
+        """Returns the item with the wishes of all lines, its own first."""
+        if not self._signature:
+            return item
+        asked = {**self._common, **item.inputs}
+        return Item(item.place, self._typed(item.place, asked))
+
+    def _typed(
+        self, place: str, asked: Mapping[str, Any], whole: bool = True
+    ) -> dict[str, Any]:
+        try:
+            return checked(self._name, self._signature, asked, whole)
+        except UserError as error:
+            raise UserError(f"{place}: {error}") from error
+
+    def lines(self, batch: list[Item]) -> Iterator[str]:
+        """Yields what is printed of each item's answer."""
+        rows = [item.inputs for item in batch]
+        inputs = {"inputs": [row["inputs"] for row in rows]}
+        if self._signature:
+            inputs = columns(self._signature, rows)
+        answer = ask(lambda: self._client.predict(inputs), self._retries)
+        try:
+            answers = rows_of(answer, rows)
+        except ValueError as error:
+            raise ServerError(
+                f"{self._client.target.server}: {error}"
+            ) from error
+        for asked, found in zip(rows, answers, strict=True):
+            yield line_of(asked, found, self._form)
+
+
+def _signature_of(values: flags.FlagValues) -> str:
+    """Returns the signature's name; wishes need `translate`."""
+    wishes = values.input_format == "jsonl" or values.decode_hparams
+    name = values.signature or ("translate" if wishes else "serving_default")
+    if values.decode_hparams and name == "serving_default":
+        raise UserError(
+            "--decode_hparams: serving_default takes sentences alone; use "
+            "--signature=translate"
+        )
+    return name
+
+
+def _client(
+    values: flags.FlagValues, signature: str
+) -> RestClient | GrpcClient:
     server = values.server
     if "://" in server and values.protocol == "grpc":
         raise UserError(
@@ -136,85 +253,11 @@ def _client(values: flags.FlagValues) -> RestClient | GrpcClient:
         server,
         values.model_name,
         values.version,
-        values.signature,
+        signature,
         values.timeout,
     )
     kind = GrpcClient if values.protocol == "grpc" else RestClient
     return kind(target)
-
-
-def _sentences(values: flags.FlagValues) -> Iterator[str]:
-    """Yields the sentences; lines keep their number, so empty ones too.
-
-    Raises:
-        UserError: a line is not UTF-8, or longer than 1 MiB; the message has
-            its number.
-    """
-    if values.text:
-        for text in values.text:
-            yield _checked(text)
-        return
-    name = values.file or "standard input"
-    with contextlib.ExitStack() as stack:
-        lines = sys.stdin.buffer
-        if values.file:
-            lines = stack.enter_context(_opened(values.file))
-        number = 0
-        while line := lines.readline(MAX_LINE_BYTES + 1):
-            number += 1
-            if len(line) > MAX_LINE_BYTES:
-                raise UserError(
-                    f"{name}, line {number}: longer than {MAX_LINE_BYTES} "
-                    "bytes; give a file with a sentence on each line"
-                )
-            try:
-                yield line.decode("utf-8").rstrip("\r\n")
-            except UnicodeDecodeError as error:
-                raise UserError(
-                    f"{name}, line {number}: not UTF-8; convert the file, "
-                    "e.g. with iconv"
-                ) from error
-
-
-def _opened(path: str) -> BinaryIO:
-    try:
-        return open(path, "rb")
-    except OSError as error:
-        raise UserError(
-            f"--file={path}: cannot be read ({error.strerror})"
-        ) from error
-
-
-def _checked(text: str) -> str:
-    """Returns --text; raises UserError if it came as bytes of no UTF-8."""
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError as error:
-        shown = text.encode("utf-8", "replace").decode()
-        raise UserError(
-            f"--text={shown}: not UTF-8; check the terminal's encoding, or "
-            "give a UTF-8 file by --file"
-        ) from error
-    return text
-
-
-def _batches(items: Iterable[str], size: int) -> Iterator[list[str]]:
-    batch: list[str] = []
-    for item in items:
-        batch.append(item)
-        if len(batch) == size:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
-
-
-def _line(text: str, answer: Answer, form: str) -> str:
-    if form == "json":
-        row: dict[str, Any] = {"inputs": text, **answer}
-        return json.dumps(row, ensure_ascii=False)
-    # One line an answer, whatever the model wrote.
-    return " ".join(str(answer["outputs"]).splitlines())
 
 
 _define(FLAGS)
