@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib
 import os
 import shutil
 from collections.abc import Callable
 
 from t2t_lite.data import storage
 from t2t_lite.errors import UserError
+from t2t_lite.trainer import ctranslate2_model, keras_model, tflite_model
 from t2t_lite.trainer.predictor import Predictor
 
 _MODULES = {
-    "ctranslate2": "t2t_lite.trainer.ctranslate2_model",
-    "keras": "t2t_lite.trainer.keras_model",
-    "tflite": "t2t_lite.trainer.tflite_model",
+    "ctranslate2": ctranslate2_model,
+    "keras": keras_model,
+    "tflite": tflite_model,
 }
 FORMATS = tuple(_MODULES)
-
-
-def dtypes(name: str) -> tuple[str, ...]:
-    """Returns the dtypes that weights may have in a format."""
-    return importlib.import_module(_MODULES[name]).DTYPES
 
 
 def export(
@@ -40,7 +35,7 @@ def export(
         predictor: Predictor in float32.
         name: str, one of FORMATS.
         folder: str, the model's; it must not exist, and appears whole.
-        dtype: str, one of `dtypes(name)`.
+        dtype: str, one of the format's DTYPES.
         card: str, the model's card, Markdown.
         check: called before the folder gets its name with a Predictor that
             searches as the format does, and the function from sentences to
@@ -49,7 +44,7 @@ def export(
         UserError: the folder exists, or the format has no such dtype, model
             or search.
     """
-    module = importlib.import_module(_MODULES[name])
+    module = _MODULES[name]
     if dtype not in module.DTYPES:
         raise UserError(
             f"--target_dtype={dtype}: --format={name} has "

@@ -11,8 +11,6 @@ from __future__ import annotations
 
 import os
 
-import keras
-
 from t2t_lite.data import storage
 from t2t_lite.trainer.predictor import Predictor
 
@@ -44,7 +42,11 @@ def translator(folder: str, predictor: Predictor):
         folder: str, from `write`.
         predictor: the Predictor whose vocabulary and search it has.
     """
-    model = keras.saving.load_model(os.path.join(folder, MODEL_FILE))
+    # What `keras.saving.load_model` does, but for choosing the class.
+    original = predictor.model
+    model = type(original).from_config(original.get_config())
+    model.build_from_config(original.get_build_config())
+    model.load_weights(os.path.join(folder, MODEL_FILE))
     return Predictor(
         model, predictor.encoder, predictor.hparams, predictor.options
     )

@@ -217,14 +217,32 @@ class _Asker:
         if self._signature:
             inputs = columns(self._signature, rows)
         answer = ask(lambda: self._client.predict(inputs), self._retries)
-        try:
-            answers = rows_of(answer, rows)
-        except ValueError as error:
-            raise ServerError(
-                f"{self._client.target.server}: {error}"
-            ) from error
+        answers = answers_of(self._client, answer, rows)
         for asked, found in zip(rows, answers, strict=True):
             yield line_of(asked, found, self._form)
+
+
+def answers_of(
+    client: RestClient | GrpcClient,
+    columns: Mapping[str, list],
+    rows: list[dict[str, Any]],
+) -> list[dict[str, Any]]:
+    """Returns each line's answer.
+
+    Args:
+        client: who asked.
+        columns: every output of the signature.
+        rows: the lines' inputs.
+    Raises:
+        ServerError: the answer is not one to these lines.
+    """
+    try:
+        return rows_of(columns, rows)
+    except (LookupError, TypeError, ValueError) as error:
+        raise ServerError(
+            f"{client.target.server} failed: its answer is none to what was "
+            f"asked ({error!r:.200}); see its log"
+        ) from error
 
 
 def _signature_of(values: flags.FlagValues) -> str:
