@@ -80,8 +80,7 @@ def import_gradio() -> Any:
         import gradio
     except ModuleNotFoundError as error:
         raise UserError(
-            f"the page needs the module {error.name}: "
-            'pip install ".[demo]"'
+            f'the page needs the module {error.name}: pip install ".[demo]"'
         ) from error
     return gradio
 
