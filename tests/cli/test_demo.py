@@ -199,7 +199,7 @@ def test_page_shows_a_mistake_and_clears_the_rest(trained):
     assert choice.visible
     assert len(rows) == 4
     assert picture.visible
-    assert demo_page._map_of(gradio, kept, 1).visible
+    assert demo_page._picture_of(gradio, kept, 1).visible
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,8 @@ MOST_HYPOTHESES = 1024
 MOST_CHARACTERS = 1000
 # More labels would cover each other; the others show under the pointer.
 _MOST_LABELS = 60
-_MARGIN = 140  # above the map: the input's tokens
+_CROWD = 20  # labels side by side that stand upright
+_MARGIN = 125  # above the map: the input's tokens
 _COLORS = [[0.0, "#f7fbff"], [0.5, "#6baed6"], [1.0, "#08306b"]]
 _WORD = "\u2581"  # a SentencePiece piece that begins a word
 _SMALLER = "give fewer lines, or a smaller beam_size and num_results"
@@ -143,7 +144,7 @@ def heat_map(translation: Any) -> dict[str, Any]:
         "colorscale": _COLORS,
         "xgap": 1,
         "ygap": 1,
-        "colorbar": {"title": {"text": "share"}, "thickness": 12},
+        "colorbar": {"title": {"text": "attention"}, "thickness": 12},
     }
     height = _MARGIN + max(200, 28 * min(len(outputs), _MOST_LABELS))
     layout = {
@@ -155,7 +156,7 @@ def heat_map(translation: Any) -> dict[str, Any]:
         "xaxis": {
             **_axis("input", inputs),
             "side": "top",
-            "tickangle": -45 if len(inputs) < _MOST_LABELS // 2 else -90,
+            "tickangle": -45 if len(inputs) < _CROWD else -90,
         },
         "yaxis": {**_axis("output", outputs), "autorange": "reversed"},
     }

@@ -39,6 +39,15 @@ _PHRASES = {
 _RESULTS = 4
 _HEADERS = ["Line", "Rank", "Score", "Tokens", "Translation"]
 _WIDTHS = ["8%", "8%", "11%", "11%", "62%"]
+_CSS = """
+#title h2 { margin: 0; overflow-wrap: anywhere; }
+#table :is([role=gridcell], [role=columnheader]) { font-family: var(--font); }
+#table [role=gridcell] { font-variant-numeric: tabular-nums; }
+#table [role=gridcell]:nth-child(-n+4) :is(div, span) {
+  justify-content: flex-end;
+  text-align: right;
+}
+"""
 
 
 def application(model: Model) -> Any:
@@ -85,23 +94,15 @@ def import_gradio() -> Any:
     return gradio
 
 
-_CSS = """
-#table :is([role=gridcell], [role=columnheader]) { font-family: var(--font); }
-#table [role=gridcell] { font-variant-numeric: tabular-nums; }
-#table [role=gridcell]:nth-child(-n+4) :is(div, span) {
-  justify-content: flex-end;
-  text-align: right;
-}
-"""
-
-
 def _page(gradio, model: Model):
     """Returns the page's Blocks."""
     title = f"t2t_lite: {model.name}"
     with gradio.Blocks(
         title=title, analytics_enabled=False, fill_width=True
     ) as page:
-        gradio.HTML(f"<h2>{html.escape(title)}</h2>", padding=False)
+        gradio.HTML(
+            f"<h2>{html.escape(title)}</h2>", padding=False, elem_id="title"
+        )
         with gradio.Row():
             with gradio.Column(scale=2, min_width=380):
                 text, button, controls = _inputs(gradio, model)
@@ -121,11 +122,11 @@ def _page(gradio, model: Model):
             [*outputs, kept],
             api_visibility="private",
         )
-        choice, map_ = outputs[2:]
+        choice, picture = outputs[2:]
         choice.input(
-            lambda lines, place: _map_of(gradio, lines, place),
+            lambda lines, place: _picture_of(gradio, lines, place),
             [kept, choice],
-            map_,
+            picture,
             api_visibility="private",
         )
     return page
@@ -192,10 +193,10 @@ def _outputs(gradio):
     choice = gradio.Dropdown(
         label="Attention of line", visible=False, elem_id="choice"
     )
-    map_ = gradio.Plot(
+    picture = gradio.Plot(
         label="Attention of the best translation", visible=False, elem_id="map"
     )
-    return [message, table, choice, map_], gradio.State(time_to_live=3600)
+    return [message, table, choice, picture], gradio.State(time_to_live=3600)
 
 
 def _shown(gradio, model: Model, text: str, typed: dict[str, Any]):
@@ -214,12 +215,12 @@ def _shown(gradio, model: Model, text: str, typed: dict[str, Any]):
         gradio.Dropdown(
             choices, value=0 if lines else None, visible=len(lines) > 1
         ),
-        _map_of(gradio, lines, 0),
+        _picture_of(gradio, lines, 0),
         lines,
     )
 
 
-def _map_of(gradio, lines, place: int):
+def _picture_of(gradio, lines, place: int):
     """Returns the heat map of one of the lines, hidden if there is none."""
     if not lines or not lines[place].translation.output_tokens:
         return gradio.Plot(visible=False)
