@@ -19,6 +19,7 @@ WAIT = 120_000  # milliseconds; the machine may have other work
 @pytest.fixture(scope="module")
 def server(user_run):
     """The running command: its process and its page's address."""
+    pytest.importorskip("gradio", reason="the extra is not installed")
     command = [sys.executable, "-m", "t2t_lite.trainer.cli.demo", "--port=0"]
     process = subprocess.Popen(
         [*command, f"--output_dir={user_run}"],
@@ -123,10 +124,14 @@ def test_a_mistake_is_a_line_and_the_page_goes_on(page, address):
     assert message.get_by_text("Not translated").count() == 0
 
 
-def test_control_c_ends_it(server):
+def test_control_c_ends_it_with_a_page_open(server, address):
     process, _ = server
-    process.send_signal(signal.SIGINT)
-    _, error = process.communicate(timeout=120)
+    with requests.get(
+        f"{address}gradio_api/heartbeat/open", stream=True, timeout=60
+    ) as stream:
+        assert stream.status_code == 200
+        process.send_signal(signal.SIGINT)
+        _, error = process.communicate(timeout=300)
     assert process.returncode == 130
     assert error.splitlines()[-1].endswith(": interrupted")
     assert "Traceback" not in error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import socket
 import sys
@@ -156,13 +157,19 @@ def _serve(page, place: socket.socket) -> None:
     """Serves until a signal ends it, which is raised again at the end."""
     import uvicorn
 
+    class Server(uvicorn.Server):
+        async def shutdown(self, sockets=None):
+            # That it cuts pages off which are open is no news.
+            logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
+            await super().shutdown(sockets)
+
     config = uvicorn.Config(
         page,
         log_level="warning",
         access_log=False,
         timeout_graceful_shutdown=1,
     )
-    uvicorn.Server(config).run(sockets=[place])
+    Server(config).run(sockets=[place])
 
 
 _define(FLAGS)

@@ -13,7 +13,7 @@ from t2t_lite.hparams import field_types
 
 # What one request may take of the machine.
 MOST_LINES = 32
-MOST_HYPOTHESES = 1024
+MOST_HYPOTHESES = 256
 MOST_CHARACTERS = 1000
 # More labels would cover each other; the others show under the pointer.
 _MOST_LABELS = 60
@@ -233,8 +233,8 @@ def _check_size(lines: int, options: Any) -> None:
     kept = max(options.beam_size, options.num_results)
     if lines * kept > MOST_HYPOTHESES:
         raise UserError(
-            f"{lines} lines with {kept:,} hypotheses each: expected at most "
-            f"{MOST_HYPOTHESES:,} together; {_SMALLER}"
+            f"{lines * kept:,} hypotheses: expected at most {MOST_HYPOTHESES} "
+            f"for all lines together; {_SMALLER}"
         )
 
 
