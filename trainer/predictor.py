@@ -124,7 +124,7 @@ class Predictor:
         """
         if not texts:
             return []
-        inputs = tf.constant(_all_utf8(texts), tf.string)
+        inputs = text_tensor(texts)
         result = self._search(inputs, self._wishes(len(texts), wishes))
         arrays = {name: value.numpy() for name, value in result.items()}
         return [Prediction(**_of_row(arrays, row)) for row in range(len(texts))]
@@ -139,14 +139,9 @@ class Predictor:
         """
         if not texts:
             return []
-        inputs = tf.constant(_all_utf8(texts), tf.string)
+        inputs = text_tensor(texts)
         values = self._wishes(len(texts), {**wishes, "return_attention": True})
-        result = self._translate(inputs, values)
-        arrays = {name: value.numpy() for name, value in result.items()}
-        return [
-            Translation(**_of_row(arrays, row), **_details(arrays, row))
-            for row in range(len(texts))
-        ]
+        return translations(self._translate(inputs, values))
 
     def score(
         self,
@@ -188,9 +183,7 @@ class Predictor:
 
     def encode(self, texts: Sequence[str]) -> np.ndarray:
         """Returns a vector of each text, float32 (len(texts), size)."""
-        return self._encode(tf.constant(_all_utf8(texts), tf.string))[
-            "vectors"
-        ].numpy()
+        return self._encode(text_tensor(texts))["vectors"].numpy()
 
     def _wishes(self, count: int, wishes: Mapping[str, Any]):
         return request_values(self.graphs, count, wishes)
@@ -241,6 +234,24 @@ class Predictor:
         if isinstance(texts, (str, bytes)):
             return self.predict([texts], **wishes)[0].outputs[0]
         return [p.outputs[0] for p in self.predict(texts, **wishes)]
+
+
+def text_tensor(texts: Sequence[str | bytes]) -> tf.Tensor:
+    """Returns texts as UTF-8, string (len(texts),), whatever is in them.
+
+    Raises:
+        UserError: a text is neither str nor bytes.
+    """
+    return tf.constant(_all_utf8(texts), tf.string)
+
+
+def translations(result: Mapping[str, tf.Tensor]) -> list[Translation]:
+    """Returns each row of what `TextGraphs.translate` or its export gives."""
+    arrays = {name: value.numpy() for name, value in result.items()}
+    return [
+        Translation(**_of_row(arrays, row), **_details(arrays, row))
+        for row in range(len(arrays["outputs"]))
+    ]
 
 
 def _traced(function, *specification):

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import tensorflow as tf
 
+from t2t_lite.decoding.search import SearchOptions
 from t2t_lite.decoding.wishes import (
     PHRASES,
     by_name,
@@ -14,11 +15,19 @@ from t2t_lite.decoding.wishes import (
     check_ranges,
 )
 from t2t_lite.errors import UserError
-from t2t_lite.trainer.text_graphs import TextGraphs
+
+
+class Searcher(Protocol):
+    """What wishes are asked of: TextGraphs, or an export of them."""
+
+    options: SearchOptions
+
+    def defaults(self) -> dict[str, tf.Tensor]:
+        """Returns what holds where nothing is asked for, by name."""
 
 
 def request_values(
-    graphs: TextGraphs, count: int, wishes: Mapping[str, Any]
+    graphs: Searcher, count: int, wishes: Mapping[str, Any]
 ) -> dict[str, tf.Tensor]:
     """Returns the inputs of `TextGraphs.translate` but the texts.
 
@@ -55,7 +64,7 @@ def wishes_of(
 
 
 def together(
-    graphs: TextGraphs, each: Sequence[Mapping[str, Any]]
+    graphs: Searcher, each: Sequence[Mapping[str, Any]]
 ) -> dict[str, list]:
     """Returns the wishes of several texts as lists of one value each.
 
