@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 
-from t2t_lite.data import storage
 from t2t_lite.data.text_encoder import (
     EOS_ID,
     PAD_ID,
@@ -77,10 +76,8 @@ def write(predictor, folder: str, dtype: str = "float32") -> None:
     spec.optimize(quantization=dtype if dtype != "float32" else None)
     os.makedirs(folder)
     spec.save(folder)
-    storage.write_bytes(
-        os.path.join(folder, predictor.encoder.file_name),
-        predictor.encoder.to_bytes(),
-    )
+    encoder = predictor.encoder
+    encoder.save(os.path.join(folder, encoder.file_name))
 
 
 def translator(folder: str, predictor):

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import os
 
-from t2t_lite.data import storage
 from t2t_lite.trainer.predictor import Predictor
 
 DTYPES = ("float32",)
@@ -29,10 +28,8 @@ def write(predictor: Predictor, folder: str, dtype: str = "float32") -> None:
     del dtype  # there is one
     os.makedirs(folder)
     predictor.model.save(os.path.join(folder, MODEL_FILE))
-    storage.write_bytes(
-        os.path.join(folder, predictor.encoder.file_name),
-        predictor.encoder.to_bytes(),
-    )
+    encoder = predictor.encoder
+    encoder.save(os.path.join(folder, encoder.file_name))
 
 
 def translator(folder: str, predictor: Predictor):

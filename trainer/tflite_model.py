@@ -75,10 +75,8 @@ def write(predictor, folder: str, dtype: str = "float32") -> None:
         content = converter.convert()
     os.makedirs(folder)
     storage.write_bytes(os.path.join(folder, MODEL_FILE), content)
-    storage.write_bytes(
-        os.path.join(folder, predictor.encoder.file_name),
-        predictor.encoder.to_bytes(),
-    )
+    encoder = predictor.encoder
+    encoder.save(os.path.join(folder, encoder.file_name))
 
 
 def translator(folder: str, predictor):
