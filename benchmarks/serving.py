@@ -41,6 +41,7 @@ from t2t_lite.errors import UserError
 from t2t_lite.trainer.cli import clients, signatures
 from t2t_lite.trainer.cli.command import CommandError
 from t2t_lite.trainer.cli.query_lines import Item, batches, read_items
+from t2t_lite.trainer.cli.quiet import import_tensorflow
 
 _WARM_UP_SECONDS = 300.0  # of a request
 _KINDS = (
@@ -234,6 +235,7 @@ def measure(args, server: str, pid: int | None) -> int:
             "changed": len(bench.changed),
             "stages": [dataclasses.asdict(stage) for stage in bench.stages],
         }
+        import_tensorflow()  # which the report does with its noise
         measuring.write_report(args.report, content)
     if args.plot:
         plot(offered, args.plot)
