@@ -218,6 +218,10 @@ def test_page_shows_a_mistake_and_clears_the_rest(gradio, trained):
             ["--model_dir=a", "--decode_hparams=alpha=1"],
             "--decode_hparams is of a run, --model_dir is a SavedModel",
         ),
+        (
+            ["--model_dir=a", "--mixed_precision=bfloat16"],
+            "--mixed_precision is of a run, --model_dir is a SavedModel",
+        ),
         (["--model_dir=a", "--port=70000"], "--port=70000: "),
         (["--model_dir=a", "--host=no such"], "--host=no such: "),
         (["--model_dir=a", "--host=192.0.2.1"], "no address of this machine"),

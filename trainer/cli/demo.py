@@ -28,6 +28,13 @@ EXAMPLES = (
     "t2t_lite_demo --output_dir=runs/ende --host=0.0.0.0 --port=8080 "
     '--decode_hparams="beam_size=8,alpha=1"',
 )
+_OF_A_RUN = (
+    "output_dir",
+    "t2t_usr_dir",
+    "checkpoint_path",
+    "decode_hparams",
+    "mixed_precision",
+)
 
 
 def _define(values: flags.FlagValues) -> None:
@@ -85,8 +92,8 @@ def _check(values: flags.FlagValues) -> None:
                 "wrote"
             )
         return
-    for name in ("output_dir", "checkpoint_path", "decode_hparams"):
-        if values[name].value:
+    for name in _OF_A_RUN:
+        if values[name].present:
             raise UserError(
                 f"--{name} is of a run, --model_dir is a SavedModel: give one "
                 "of them"
