@@ -7,9 +7,13 @@ from typing import Any
 from t2t_lite.errors import UserError
 from t2t_lite.problems import (
     algorithmic,
+    classification,
     files,
+    images,
+    language_model,
     multi30k,
     phrasebook_problem,
+    speech,
     translate,
 )
 from t2t_lite.problems.problem import (
@@ -28,11 +32,15 @@ __all__ = [
     "SourceFacts",
     "algorithmic",
     "all_options",
+    "classification",
     "create",
     "files",
+    "images",
+    "language_model",
     "multi30k",
     "option_schema",
     "phrasebook_problem",
+    "speech",
     "translate",
 ]
 

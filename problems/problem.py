@@ -11,8 +11,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from t2t_lite.errors import UserError, closest
+from t2t_lite.task import Task
 
-Example = dict[str, str]
+Example = dict[str, Any]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -103,12 +104,17 @@ class Problem(abc.ABC):
         description: str, one line (`problems.create` sets it).
         data_dir: str, the folder below which downloads are kept
             (`problems.create` sets it).
+        inputs_kind, targets_kind: what its examples are of; see
+            `t2t_lite.task`.
+        labels: names of the labels, for the targets "label" and "tags".
+        image_shape: (height, width, channels), for the inputs "image".
+        sample_rate: int, samples per second, for the inputs "audio".
         defaults: hparam defaults of this problem: they go over the hparams
             set and under the user's overrides.
         splits: the splits it has; "train" and "validation" at least.
-        feature_names: the keys of `encode_batch`'s result.
-        main_metric: the key of `score` by which checkpoints are compared;
-            higher is better.
+        main_metric: the measure by which checkpoints are compared: a key of
+            `score`, or of the loss ("nll"), where nothing is decoded.
+        scored_by_loss: whether the loss alone is judged, and no outputs.
         sample_pairs: (input, target) sentences that show what is learned.
     Raises:
         UserError: an option is unknown or its value is wrong.
@@ -119,8 +125,13 @@ class Problem(abc.ABC):
     data_dir: str = "t2t_data"
     defaults: Mapping[str, Any] = {}
     splits: tuple[str, ...] = ("train", "validation")
-    feature_names: tuple[str, ...] = ("inputs", "targets")
+    inputs_kind: str = "text"
+    targets_kind: str = "text"
+    labels: tuple[str, ...] = ()
+    image_shape: tuple[int, int, int] | None = None
+    sample_rate: int | None = None
     main_metric: str = "bleu"
+    scored_by_loss: bool = False
     sample_pairs: tuple[tuple[str, str], ...] = ()
     option_schema: tuple[Option, ...] = ()
     option_names: tuple[str, ...] = ()
@@ -181,9 +192,34 @@ class Problem(abc.ABC):
         """
         return tuple(source for source, _ in self.sample_pairs)
 
+    def task(self, vocab_size: int) -> Task:
+        """Returns what a model of this problem maps to what.
+
+        Args:
+            vocab_size: int, the tokenizer's true size.
+        """
+        return Task(
+            inputs=self.inputs_kind,
+            targets=self.targets_kind,
+            vocab_size=vocab_size,
+            labels=tuple(self.labels),
+            image_shape=self.image_shape,
+            sample_rate=self.sample_rate,
+        )
+
+    def vocabulary_texts(self, example: Example) -> list[str]:
+        """Returns what of an example the vocabulary is learned from."""
+        kinds = {"inputs": self.inputs_kind, "targets": self.targets_kind}
+        return [example[side] for side, k in kinds.items() if k == "text"]
+
     @abc.abstractmethod
     def examples(self, split: str) -> Iterator[Example]:
-        """Yields `{"inputs": str, "targets": str}`, always in one order.
+        """Yields `{"inputs": ..., "targets": str}`, always in one order.
+
+        Texts and labels are str, tags one str with spaces between them, as
+        many as the inputs have words. An image is uint8 (height, width,
+        channels), audio int16 (samples,). Without inputs there are targets
+        alone.
 
         Raises:
             UserError: the split does not exist or the source cannot be read.
@@ -211,8 +247,9 @@ class Problem(abc.ABC):
     def _read_facts(self, split: str) -> SourceFacts:
         digest, count = hashlib.sha256(), 0
         for example in self.examples(split):
-            pair = f"{example['inputs']}\n{example['targets']}\n"
-            digest.update(pair.encode("utf-8"))
+            for side in ("inputs", "targets"):
+                if side in example:
+                    digest.update(_bytes_of(example[side]))
             count += 1
         if count == 0:
             raise UserError(
@@ -235,27 +272,19 @@ class Problem(abc.ABC):
     def encode_batch(
         self, examples: Sequence[Example], encoder: Any
     ) -> dict[str, list]:
-        """Turns texts into ids, each feature ending in EOS.
+        """Turns examples into numbers, as `t2t_lite.task` says.
 
         Args:
             examples: as `examples` yields them.
             encoder: a `t2t_lite.data.text_encoder.TextEncoder`.
         Returns:
-            For every feature name a list of int32 arrays `(length,)`, one
-            per example.
+            For every side a list of int32 arrays `(length,)`, one per example.
+        Raises:
+            UserError: an example is not of the problem's kinds.
         """
-        import numpy as np
+        from t2t_lite.problems import encoding
 
-        from t2t_lite.data.text_encoder import EOS_ID
-
-        end = np.array([EOS_ID], np.int32)
-        return {
-            feature: [
-                np.concatenate([np.asarray(ids, np.int32), end])
-                for ids in encoder.encode_batch([e[feature] for e in examples])
-            ]
-            for feature in self.feature_names
-        }
+        return encoding.encode_batch(self, examples, encoder)
 
     def score(
         self,
@@ -286,11 +315,49 @@ class Problem(abc.ABC):
             "chrf_signature": chrf_signature,
         }
 
+    def score_losses(
+        self, nll: float, texts: Sequence[str]
+    ) -> dict[str, float]:
+        """Returns what a language model's loss says of texts.
+
+        Args:
+            nll: float, the nats of all tokens of all texts together.
+            texts: the texts.
+        Returns:
+            `nats_per_character` and `word_perplexity`, exp(nats per word), a
+            word being what spaces part.
+        """
+        import math
+
+        characters = sum(len(text) for text in texts)
+        words = sum(len(text.split()) for text in texts)
+        return {
+            "nats_per_character": nll / max(characters, 1),
+            "word_perplexity": math.exp(min(nll / max(words, 1), 700.0)),
+        }
+
     def reversed(self) -> Problem:
-        """Returns the problem with inputs and targets exchanged."""
+        """Returns the problem with inputs and targets exchanged.
+
+        Raises:
+            UserError: one of them is no text.
+        """
+        kinds = (self.inputs_kind, self.targets_kind)
+        if kinds != ("text", "text"):
+            raise UserError(
+                f"{self.name}_rev: {self.name} is {' to '.join(kinds)}; only "
+                "text to text can be turned round"
+            )
         from t2t_lite.problems.reversed import ReversedProblem
 
         return ReversedProblem(self)
+
+
+def _bytes_of(value: Any) -> bytes:
+    """Returns what the hash of a source takes of one side of an example."""
+    if isinstance(value, str):
+        return f"{value}\n".encode()
+    return f"{value.dtype} {value.shape}\n".encode() + value.tobytes()
 
 
 def unknown_option(problem: str, option: str, factory: Any) -> str:

@@ -86,6 +86,85 @@ def exact_match(
     return 100.0 * right / len(references), "nrefs:1|case:mixed|strip:no"
 
 
+def f1(
+    predictions: Sequence[str], references: Sequence[str], positive: str
+) -> float:
+    """F1 of one label, in percent; 0 where there is no hit.
+
+    `2 hits / (predicted + real)`, of the texts that are, or are said to be,
+    `positive`.
+
+    Raises:
+        UserError: nothing to score, or different numbers of texts.
+    """
+    _check(predictions, references)
+    both = list(zip(predictions, references, strict=True))
+    hits = both.count((positive, positive))
+    said = sum((positive == p) + (positive == r) for p, r in both)
+    return 200.0 * hits / said if said else 0.0
+
+
+def matthews(
+    predictions: Sequence[str], references: Sequence[str], positive: str
+) -> float:
+    """Matthews' correlation of two labels, from -100 to 100; 0 where undefined.
+
+    Raises:
+        UserError: nothing to score, or different numbers of texts.
+    Reference: Matthews 1975.
+    """
+    _check(predictions, references)
+    pairs = [
+        (p == positive, r == positive)
+        for p, r in zip(predictions, references, strict=True)
+    ]
+    tp, fp = pairs.count((True, True)), pairs.count((True, False))
+    fn, tn = pairs.count((False, True)), pairs.count((False, False))
+    scale = (tp + fp) * (tp + fn) * (tn + fp) * (tn + fn)
+    return 100.0 * (tp * tn - fp * fn) / scale**0.5 if scale else 0.0
+
+
+def word_error_rate(
+    predictions: Sequence[str], references: Sequence[str]
+) -> float:
+    """Edits per word of the references, in percent; may exceed 100.
+
+    Least insertions, deletions and substitutions of words.
+
+    Raises:
+        UserError: nothing to score, or different numbers of texts.
+    """
+    return _error_rate(predictions, references, str.split)
+
+
+def character_error_rate(
+    predictions: Sequence[str], references: Sequence[str]
+) -> float:
+    """As `word_error_rate`, of characters."""
+    return _error_rate(predictions, references, list)
+
+
+def _error_rate(predictions, references, units) -> float:
+    _check(predictions, references)
+    edits = length = 0
+    for prediction, reference in zip(predictions, references, strict=True):
+        edits += _distance(units(prediction), units(reference))
+        length += len(units(reference))
+    return 100.0 * edits / max(length, 1)
+
+
+def _distance(first: Sequence, second: Sequence) -> int:
+    """Returns the Levenshtein distance of two sequences."""
+    row = list(range(len(second) + 1))
+    for i, a in enumerate(first, 1):
+        before, row[0] = row[0], i
+        for j, b in enumerate(second, 1):
+            diagonal = before + (a != b)
+            before = row[j]
+            row[j] = min(row[j] + 1, row[j - 1] + 1, diagonal)
+    return row[-1]
+
+
 def _check(predictions: Sequence[str], references: Sequence[str]) -> None:
     for name, texts in (
         ("predictions", predictions),

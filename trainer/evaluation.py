@@ -12,15 +12,22 @@ import tensorflow as tf
 
 from t2t_lite.chunked_sums import ChunkedSums
 from t2t_lite.hparams import HParams
+from t2t_lite.trainer.batch_predictor import BatchPredictor
 from t2t_lite.trainer.measures import SUMS, mean_measures
 from t2t_lite.trainer.objective import token_sums
-from t2t_lite.trainer.predictor import Predictor
 from t2t_lite.trainer.workers import Workers, interleaved
 
 
 @dataclasses.dataclass(frozen=True)
 class DecodedSplit:
-    """Decoded text of a split beside its references, with its scores."""
+    """What a split became beside its references, with its scores.
+
+    Fields:
+        sources: what was given, each in one line of text.
+        predictions, references: texts, as many; nothing where a problem is
+            judged by the loss alone.
+        scores: as `Problem.score` returns them.
+    """
 
     sources: list[str]
     predictions: list[str]
@@ -50,6 +57,7 @@ class LossEvaluator:
         )
 
     def _graph(self, features):
+        features = self._model.prepared(features, training=False)
         targets = tf.reshape(features["targets"], [-1])
         if self._chunk:
             states = self._model.states(features, training=False)
@@ -79,6 +87,15 @@ class LossEvaluator:
             = exp(nll), and `accuracy`, the share of target tokens whose most
             likely prediction is right.
         """
+        return mean_measures(self.sums(batches, workers, before_batch))
+
+    def sums(
+        self,
+        batches: Sequence[dict[str, Any]],
+        workers: Workers | None = None,
+        before_batch: Callable[[], None] = lambda: None,
+    ) -> dict[str, float]:
+        """Returns the sums of `SUMS`; arguments as a call's."""
         mine = workers.mine(batches) if workers else batches
 
         def measure():
@@ -90,7 +107,7 @@ class LossEvaluator:
 
         parts = workers.share(measure) if workers else [measure()]
         sums = np.sum(parts, axis=0)
-        return mean_measures(dict(zip(SUMS, sums.tolist(), strict=True)))
+        return dict(zip(SUMS, sums.tolist(), strict=True))
 
     def row_losses(
         self, batch: dict[str, Any]
@@ -100,7 +117,7 @@ class LossEvaluator:
         Args:
             batch: with `example_ids`; rows without one are left out.
         """
-        features = _features(batch)
+        features = self._model.prepared(_features(batch), training=False)
         logits = self._model(features, training=False)
         targets = features["targets"]
         real = tf.cast(targets != 0, tf.float32)
@@ -122,7 +139,7 @@ def _features(batch: dict[str, Any]) -> dict[str, tf.Tensor]:
 
 
 def decode_split(
-    predictor: Predictor,
+    predictor: BatchPredictor,
     problem,
     split,
     limit: int | None = None,
@@ -139,7 +156,7 @@ def decode_split(
         workers: who shares the work; None = this process alone.
         before_batch: called before each batch; may raise Interrupted.
     """
-    sources = split.texts("inputs")[:limit]
+    sources = split.sources(limit)
     references = split.texts("targets")[:limit]
     mine = workers.mine(sources) if workers else sources
 
@@ -150,4 +167,12 @@ def decode_split(
     parts = workers.share(decode) if workers else [decode()]
     predictions = interleaved(parts)
     scores = problem.score(predictions, references, sources)
-    return DecodedSplit(sources, predictions, references, scores)
+    shown = [_shown(split, i, source) for i, source in enumerate(sources)]
+    return DecodedSplit(shown, predictions, references, scores)
+
+
+def _shown(split, index: int, source: Any) -> str:
+    """Returns an input for people: a text is itself."""
+    if isinstance(source, str):
+        return source
+    return f"{split.task.inputs} {index} of {split.name}"

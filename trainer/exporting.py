@@ -2,12 +2,13 @@
 
     <output_dir>/export/<version>/    a folder that TF Serving loads as it is
 
-Signatures: `serving_default` takes `inputs`, strings (batch,), and returns
-`outputs`, strings (batch,), and `scores`, float32 (batch,): the best
-translation and its log-probability over the length penalty. `translate` takes
-everything that a request may ask for and returns all results, their tokens and
-attention; `score` rates given translations; `encode` gives sentence vectors.
-`text_graphs` has each one's inputs and outputs.
+The signature `serving_default` takes `inputs` and returns `outputs`, strings
+(batch,), and `scores`, float32 (batch,). The others are those of the model's
+graphs: from text to text (`text_graphs`) `translate` takes everything that a
+request may ask for and returns all results, their tokens and attention,
+`score` rates given translations, and `encode` gives sentence vectors;
+`continuation_graphs` and `label_graphs` have `continue`, `classify`, `tag` and
+`fill`.
 """
 
 from __future__ import annotations
@@ -15,22 +16,22 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import hashlib
-import inspect
 import os
 import re
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
 import t2t_lite
 from t2t_lite.data import storage, untrusted
 from t2t_lite.errors import UserError, closest
-from t2t_lite.trainer import warmup
-from t2t_lite.trainer.predictor import Predictor
-from t2t_lite.trainer.text_graphs import TextGraphs
+from t2t_lite.trainer import sources, warmup
+from t2t_lite.trainer.batch_predictor import BatchPredictor
+from t2t_lite.trainer.signatures import Signature
 
 # Beside the model, where servers do not look.
 _ORIGIN_FILE = os.path.join("assets.extra", "t2t_lite.json")
@@ -78,75 +79,19 @@ class ServingModule(tf.Module):
         form: Form.
     """
 
-    def __init__(self, predictor: Predictor, form: Form):
+    def __init__(self, predictor: BatchPredictor, form: Form):
         super().__init__(name="t2t_lite")
         self.tokenizer = predictor.tokenizer
         self.weights = [v.value for v in predictor.model.weights]
-        graphs = TextGraphs(
-            predictor.model,
-            self.tokenizer,
-            predictor.options,
-            predictor.max_input_length,
-            form.parts,
-            frozen=form.weights == "constants",
-        )
-        self.defaults = graphs.defaults()
-        specs = graphs.specification()
-        inputs = specs.pop("inputs")
-        penalty = ["alpha", "length_offset"]
-        targets = tf.TensorSpec([None], tf.string, "targets")
-        self.functions = {
-            name: _signature(*parts)
-            for name, parts in {
-                "serving_default": (graphs.serve, {"inputs": inputs}),
-                "translate": (
-                    lambda inputs, **wishes: graphs.translate(inputs, wishes),
-                    {"inputs": inputs, **specs},
-                    self.defaults,
-                ),
-                "score": (
-                    graphs.score,
-                    {
-                        "inputs": inputs,
-                        "targets": targets,
-                        **{name: specs[name] for name in penalty},
-                    },
-                    {name: self.defaults[name] for name in penalty},
-                ),
-                "encode": (graphs.encode, {"inputs": inputs}),
-            }.items()
+        graphs = predictor.new_graphs(form.parts, form.weights == "constants")
+        signatures: dict[str, Signature] = graphs.signatures()
+        self.functions = {n: s.traced() for n, s in signatures.items()}
+        # Those that the inputs alone suffice for, with the others' defaults.
+        self.warmed_up = {
+            name: {k: v.numpy() for k, v in signature.defaults.items()}
+            for name, signature in signatures.items()
+            if set(signature.specs) - set(signature.defaults) == {"inputs"}
         }
-
-
-def _signature(function, specs, defaults=None):
-    """Returns a tf.function of named inputs, some with defaults.
-
-    The defaults go into the SavedModel, where a server finds them for inputs
-    that a request leaves out.
-
-    Args:
-        function: from tensors by name to a dict of tensors.
-        specs: TensorSpecs by name.
-        defaults: tensors by name.
-    """
-    parameters = [
-        inspect.Parameter(
-            name,
-            inspect.Parameter.POSITIONAL_OR_KEYWORD,
-            default=(defaults or {}).get(name, inspect.Parameter.empty),
-        )
-        for name in specs
-    ]
-
-    def call(*args, **kwargs):
-        bound = call.__signature__.bind(*args, **kwargs)
-        bound.apply_defaults()
-        return function(**bound.arguments)
-
-    call.__signature__ = inspect.Signature(parameters)
-    return tf.function(
-        call, input_signature=list(specs.values()), autograph=False
-    )
 
 
 def versions(root: str) -> list[int]:
@@ -161,11 +106,11 @@ def versions(root: str) -> list[int]:
 
 
 def export(
-    predictor: Predictor,
+    predictor: BatchPredictor,
     root: str,
     version: int | None = None,
     *,
-    sentences: Sequence[str] = _SENTENCES,
+    samples: Sequence[Any] = _SENTENCES,
     form: Form | None = None,
     card: str = "",
     check: Callable[[str], None] = lambda folder: None,
@@ -180,8 +125,8 @@ def export(
         predictor: what is exported.
         root: str, the folder of all versions.
         version: int, by default one above the highest there.
-        sentences: the export must answer them as `predictor` does; they are
-            its warm-up requests too.
+        samples: inputs of `predictor`; the export must answer them as it
+            does, and they are its warm-up requests too.
         form: how it is written; by default with variables.
         card: str, the model's card, Markdown.
         check: called with the folder before it gets its name; may raise.
@@ -201,7 +146,7 @@ def export(
         made_of = {**origin(predictor), **dataclasses.asdict(form)}
 
         def checks(written):
-            check_export(written, predictor, sentences)
+            check_export(written, predictor, samples)
             check(written)
 
         if _read_origin(folder) == made_of:
@@ -214,7 +159,8 @@ def export(
             )
         folder = os.path.join(root, str(version or newest + 1))
         with _appearing(folder) as temporary:
-            _write(ServingModule(predictor, form), temporary, sentences)
+            tensor = sources.batch(samples, predictor.model.task).numpy()
+            _write(ServingModule(predictor, form), temporary, tensor)
             storage.write_json(os.path.join(temporary, _ORIGIN_FILE), made_of)
             if card:
                 storage.write_text(os.path.join(temporary, _CARD_FILE), card)
@@ -239,21 +185,18 @@ def _appearing(folder: str) -> Iterator[str]:
         raise
 
 
-def _write(module: ServingModule, folder: str, sentences) -> None:
+def _write(module: ServingModule, folder: str, inputs: np.ndarray) -> None:
     """Writes the SavedModel and its warm-up requests."""
     tf.saved_model.save(module, folder, signatures=module.functions)
     requests = [
-        (signature, {"inputs": list(rows)})
-        for signature in ("serving_default", "encode")
-        for rows in (sentences[:1], sentences)
+        (signature, {**others, "inputs": rows})
+        for signature, others in module.warmed_up.items()
+        for rows in ([inputs[:1]] if others else [inputs[:1], inputs])
     ]
-    wishes = {k: v.numpy() for k, v in module.defaults.items()}
-    wishes["inputs"] = list(sentences[:1])
-    requests.append(("translate", wishes))
     warmup.write_requests(folder, "t2t_lite", requests)
 
 
-def origin(predictor: Predictor) -> dict[str, Any]:
+def origin(predictor: BatchPredictor) -> dict[str, Any]:
     """Returns what an export is made of, to know it again."""
     weights = hashlib.sha256()
     for variable in predictor.model.weights:
@@ -299,17 +242,18 @@ def defaults_of(folder: str, signature: str) -> dict[str, tf.Tensor]:
 
 
 def check_export(
-    folder: str, predictor: Predictor, sentences: Sequence[str]
+    folder: str, predictor: BatchPredictor, samples: Sequence[Any]
 ) -> None:
-    """Loads a SavedModel and compares its text with the predictor's.
+    """Loads a SavedModel and compares its answers with the predictor's.
 
     Raises:
         RuntimeError: they differ.
     """
     signature = tf.saved_model.load(folder).signatures["serving_default"]
-    result = signature(inputs=tf.constant(sentences))["outputs"].numpy()
+    inputs = sources.batch(samples, predictor.model.task)
+    result = signature(inputs=inputs)["outputs"].numpy()
     found = [text.decode("utf-8", "replace") for text in result]
-    expected = [p.outputs[0] for p in predictor.predict_batch(sentences)]
+    expected = [p.outputs[0] for p in predictor.predict_batch(samples)]
     if found != expected:
         raise RuntimeError(
             f"{folder} answers {found}, expected {expected}; do not use it"

@@ -10,6 +10,8 @@ import numpy as np
 
 from t2t_lite.data import storage, untrusted
 from t2t_lite.trainer import checkpoints, evaluation, exporting, inference
+from t2t_lite.trainer.judging import Judge
+from t2t_lite.trainer.measures import sign_of
 from t2t_lite.trainer.model_card import model_card, score_lines
 from t2t_lite.trainer.plotting import plot_curves
 from t2t_lite.trainer.provenance import provenance
@@ -140,6 +142,7 @@ def _choose(
     setup: Setup, predictor: inference.Predictor, candidates
 ) -> tuple[str, dict[str, np.ndarray], dict[str, Any]]:
     metric = setup.problem.main_metric
+    judge = Judge(setup.problem, predictor, setup.workers)
     split = setup.data.split("validation")
     rows, tried = [("weights", f"validation {metric}")], []
     for name, folder in candidates:
@@ -147,12 +150,11 @@ def _choose(
         if name == _MOVING_AVERAGE:
             tensors = checkpoints.evaluated_weights(tensors)
         inference.assign_weights(predictor.model, tensors, folder)
-        decoded = evaluation.decode_split(
-            predictor, setup.problem, split, workers=setup.workers
-        )
+        decoded = judge(split, setup.batches_of("validation"))
         tried.append((name, tensors, decoded))
         rows.append((name, f"{decoded.scores[metric]:.2f}"))
-    best = max(tried, key=lambda item: item[2].scores[metric])
+    sign = sign_of(metric)
+    best = max(tried, key=lambda item: sign * item[2].scores[metric])
     if setup.chief:
         _texts(best[2]).write(setup.run.path, "validation")
     setup.report.line()
@@ -166,14 +168,10 @@ def _texts(decoded: evaluation.DecodedSplit) -> RunTexts:
 
 
 def _test(setup: Setup, predictor, step: int) -> dict[str, Any]:
-    decoded = evaluation.decode_split(
-        predictor,
-        setup.problem,
-        setup.data.split("test"),
-        workers=setup.workers,
-    )
+    judge = Judge(setup.problem, predictor, setup.workers)
+    decoded = judge(setup.data.split("test"), setup.batches_of("test"))
     scores = decoded.scores
-    if setup.chief:
+    if setup.chief and decoded.predictions:
         scores = scores | intervals(
             scores, decoded.predictions, decoded.references
         )
@@ -188,22 +186,21 @@ def _test(setup: Setup, predictor, step: int) -> dict[str, Any]:
 
 
 def _show_samples(setup: Setup, predictor) -> None:
-    sentences = list(setup.problem.sample_inputs)
-    if not sentences:
-        sentences = setup.data.split("validation").texts("inputs")[:4]
+    samples = setup.samples(4)
     setup.report.line()
-    outputs = predictor(sentences)
-    for sentence, output in zip(sentences, outputs, strict=True):
-        setup.report.line(f"  {sentence}")
+    outputs = predictor(samples)
+    for i, (sample, output) in enumerate(zip(samples, outputs, strict=True)):
+        kind = setup.data.task.inputs
+        shown = sample if isinstance(sample, str) else f"{kind} {i}"
+        setup.report.line(f"  {shown}")
         setup.report.line(f"    -> {output}")
 
 
 def _export(setup: Setup, predictor, results: dict[str, Any]) -> str:
-    sentences = list(setup.problem.sample_inputs)[:2] or ["a b c"]
     return exporting.export(
         predictor,
         setup.run.file("export"),
-        sentences=sentences,
+        samples=setup.samples(2),
         card=model_card(setup.run, results),
     )
 
@@ -215,10 +212,17 @@ def _say_how_to_go_on(setup: Setup, results: dict[str, Any]) -> None:
         lines.append(f"SavedModel: {os.path.join(path, results['export'])}")
     lines += [
         f"curves:     {os.path.join(path, 'curves.png')}",
-        "translate:  t2t_lite_decoder --decode_interactive "
+        "try it:     t2t_lite_decoder --decode_interactive "
         f"--output_dir={path}",
-        f'Python:     t2t_lite.load("{path}")(["A sentence."])',
+        f'Python:     t2t_lite.load("{path}")({_example(setup)})',
     ]
     setup.report.line()
     for line in lines:
         setup.report.line(line)
+
+
+def _example(setup: Setup) -> str:
+    """Returns Python's text of what the run's predictor may be called with."""
+    if setup.data.task.inputs in ("text", "none"):
+        return '["A sentence."]'
+    return f"[{setup.data.task.inputs}]"

@@ -11,6 +11,7 @@ from t2t_lite.data import storage
 from t2t_lite.errors import UserError
 from t2t_lite.trainer import ctranslate2_model, keras_model, tflite_model
 from t2t_lite.trainer.predictor import Predictor
+from t2t_lite.trainer.predictors import require_text
 
 _MODULES = {
     "ctranslate2": ctranslate2_model,
@@ -44,6 +45,7 @@ def export(
         UserError: the folder exists, or the format has no such dtype, model
             or search.
     """
+    require_text(predictor, f"--format={name}")
     module = _MODULES[name]
     if dtype not in module.DTYPES:
         raise UserError(

@@ -18,8 +18,8 @@ from t2t_lite.decoding.search import SearchOptions
 from t2t_lite.errors import UserError
 from t2t_lite.models.resolve import build
 from t2t_lite.registry import MODELS
-from t2t_lite.trainer import checkpoints
-from t2t_lite.trainer.predictor import Predictor
+from t2t_lite.trainer import checkpoints, predictors
+from t2t_lite.trainer.batch_predictor import BatchPredictor
 from t2t_lite.trainer.run_folder import RunFolder
 
 
@@ -78,7 +78,7 @@ def load(
     dtype: str = "float32",
     log: Callable[[str], None] | None = None,
     lanes: int = 1,
-) -> Predictor:
+) -> BatchPredictor:
     """Loads a trained run for prediction.
 
     Args:
@@ -90,7 +90,8 @@ def load(
             nothing is said, but for a damaged checkpoint: a UserWarning.
         lanes: int, batches that `predict` decodes at once.
     Returns:
-        A Predictor; call it with a list of strings.
+        The model's predictor, see `predictors`; call it with a list of
+        strings, or of what else the model takes.
     Raises:
         UserError: no run there, or damaged files.
     """
@@ -104,10 +105,11 @@ def load(
             f"{vocabulary} is not the vocabulary that the run was trained "
             "with; restore the run's own vocabulary"
         )
-    if encoder.vocab_size != description.vocab_size:
+    size = description.task.vocab_size
+    if encoder.vocab_size != size:
         raise UserError(
             f"{run.file(description.vocabulary)} has {encoder.vocab_size} "
-            f"entries, the run was trained with {description.vocab_size}; "
+            f"entries, the run was trained with {size}; "
             "restore the run's own vocabulary"
         )
     if decode_hparams is None:
@@ -119,13 +121,15 @@ def load(
     )
     _check_size(description, tensors, folder)
     model = build(
-        description.model, description.hparams, encoder.vocab_size, dtype
+        description.model, description.hparams, description.task, dtype
     )
     if log:
         log(f"weights of step {state['step']} from {folder}")
     weights = checkpoints.evaluated_weights(tensors)
     assign_weights(model, weights, folder)
-    return Predictor(model, encoder, description.hparams, options, lanes)
+    return predictors.create(
+        model, encoder, description.hparams, options, lanes
+    )
 
 
 def _check_size(description, tensors: dict[str, np.ndarray], source) -> None:
@@ -134,10 +138,8 @@ def _check_size(description, tensors: dict[str, np.ndarray], source) -> None:
     Before the model is built: sizes read from a file could ask for more
     memory than there is.
     """
-    count = getattr(MODELS.get(description.model), "least_parameters", None)
-    if count is None:  # a user's model need not have it
-        return
-    needed = count(description.hparams, description.vocab_size)
+    count = MODELS.get(description.model).least_parameters
+    needed = count(description.hparams, description.task)
     held = sum(value.size for value in tensors.values())
     if needed > held:
         raise UserError(

@@ -7,6 +7,20 @@ import math
 import tensorflow as tf
 
 SUMS = ("loss", "nll", "tokens", "correct")
+_LOWER_IS_BETTER = (
+    "loss",
+    "nll",
+    "perplexity",
+    "nats_per_character",
+    "word_perplexity",
+    "wer",
+    "cer",
+)
+
+
+def sign_of(metric: str) -> int:
+    """Returns 1 where a higher value of a measure is better, else -1."""
+    return -1 if metric in _LOWER_IS_BETTER else 1
 
 
 def num_correct(logits: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:

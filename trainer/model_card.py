@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from t2t_lite.data import untrusted
+from t2t_lite.task import Task
 from t2t_lite.trainer.run_folder import RunFolder
 
 
@@ -30,7 +31,8 @@ def model_card(
         "problem": description.problem,
         "problem options": json.dumps(description.problem_options),
         "data hash": description.data_hash,
-        "vocabulary": f"{description.vocab_size:,} entries",
+        "task": description.task.describe(),
+        "vocabulary": _vocabulary(description.task),
         "seed": description.settings.get("seed"),
         "updates": results.get("step"),
         "parameters": results.get("parameters"),
@@ -47,6 +49,10 @@ def model_card(
     fields = dataclasses.asdict(description.hparams)
     lines += [f"- {name}: {value}" for name, value in fields.items()]
     return "\n".join(lines) + "\n"
+
+
+def _vocabulary(task: Task) -> str | None:
+    return f"{task.vocab_size:,} entries" if task.has_text else None
 
 
 def run_results(run: RunFolder) -> dict[str, Any]:

@@ -76,9 +76,7 @@ def training_sums(
         Float32 scalars: `loss`, `nll` without smoothing, `tokens`, and
         `correct` predictions.
     """
-    targets = tf.reshape(features["targets"], [-1])
     copies = 2 if alpha else 1
-    features = {k: tf.concat([v] * copies, 0) for k, v in features.items()}
     variables = (model.trainable_variables, model.non_trainable_variables)
     mapping = [
         pair
@@ -91,6 +89,9 @@ def training_sums(
         rdrop_alpha=alpha,
     )
     with layers.seed_scope(seed), keras.StatelessScope(mapping):
+        features = model.prepared(features, training=True)
+        targets = tf.reshape(features["targets"], [-1])
+        features = {k: tf.concat([v] * copies, 0) for k, v in features.items()}
         if hparams.softmax_chunk:
             states = model.states(features, training=True)
             chunks = ChunkedSums(model.softmax, sums_of, hparams.softmax_chunk)

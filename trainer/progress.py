@@ -7,9 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from t2t_lite.errors import UserError
-from t2t_lite.trainer.measures import SUMS, mean_measures
-
-_LOWER_IS_BETTER = ("loss", "nll", "perplexity")
+from t2t_lite.trainer.measures import SUMS, mean_measures, sign_of
 
 
 @dataclasses.dataclass
@@ -144,7 +142,7 @@ class Progress:
         if name is None:
             return False
         value, best = numbers[name], self.stopping_best
-        sign = -1 if name in _LOWER_IS_BETTER else 1
+        sign = sign_of(name)
         if best is None or sign * (value - best) > rule.min_delta:
             self.stopping_best, self.stopping_bad = value, 0
             return False

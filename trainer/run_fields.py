@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from t2t_lite.data import untrusted
+from t2t_lite.task import Task
 
 FILE = "hparams.json"
-_MAX_VOCAB_SIZE = 2**31 - 1
 _TYPES = {
     "problem": str,
     "problem_options": dict,
     "model": str,
     "hparams": dict,
-    "vocab_size": int,
+    "task": dict,
     "vocabulary": str,
     "data_hash": str,
     "settings": dict,
@@ -51,8 +51,7 @@ def _check(values: dict[str, Any]) -> None:
                 f"{name}: expected {kind.__name__}, got {values[name]!r:.80}"
             )
     untrusted.check_plain_name(values["vocabulary"])
-    if not 0 < values["vocab_size"] <= _MAX_VOCAB_SIZE:
-        raise ValueError(f"vocab_size is {values['vocab_size']}")
+    Task.from_json(values["task"])
     search = values["settings"].get("decode_hparams", "")
     if not isinstance(search, str):
         raise ValueError(f"decode_hparams: expected str, got {search!r:.80}")

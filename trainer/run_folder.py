@@ -26,9 +26,10 @@ from t2t_lite.data import storage
 from t2t_lite.data.text_encoder import BYTE_FILE, SENTENCEPIECE_FILE
 from t2t_lite.errors import UserError
 from t2t_lite.hparams import MEMORY_ONLY, HParams, from_dict
+from t2t_lite.task import Task
 from t2t_lite.trainer import checkpoints, run_fields
 
-FORMAT = 1
+FORMAT = 2
 _FILE = run_fields.FILE
 _LOCK = "lock"
 _COMPARED = ("problem", "model", "hparams", "seed", "data_hash")
@@ -43,7 +44,7 @@ class RunDescription:
         problem_options: dict, its options.
         model: str, the model's registered name.
         hparams: the model's hyperparameters.
-        vocab_size: int, the vocabulary's true size.
+        task: Task, what the model maps to what.
         vocabulary: str, the vocabulary's file name in the folder.
         data_hash: str, of the prepared data's manifest.
         settings: dict, of the training: steps, seed, precision, tokens of
@@ -54,7 +55,7 @@ class RunDescription:
     problem_options: dict[str, Any]
     model: str
     hparams: HParams
-    vocab_size: int
+    task: Task
     vocabulary: str
     data_hash: str
     settings: dict[str, Any]
@@ -124,6 +125,7 @@ class RunFolder:
         hparams = from_dict(hparams_class, values["hparams"], path)
         names = {f.name for f in dataclasses.fields(RunDescription)}
         fields = {k: values[k] for k in names} | {"hparams": hparams}
+        fields["task"] = Task.from_json(values["task"])  # checked when read
         return RunDescription(**fields)
 
     def lock(self) -> None:
@@ -200,6 +202,7 @@ class RunFolder:
         with open(vocabulary, "rb") as file:
             content = file.read()
         fields = dataclasses.asdict(description)
+        fields["task"] = description.task.to_json()
         fields["settings"]["vocabulary_sha256"] = storage.sha256_of_bytes(
             content
         )

@@ -20,14 +20,16 @@ from t2t_lite.data.subword_sampling import sampling_of
 from t2t_lite.decoding.search import SearchOptions
 from t2t_lite.errors import UserError, closest
 from t2t_lite.hparams import HParams
-from t2t_lite.models.resolve import build
+from t2t_lite.models.resolve import build, check_fits
 from t2t_lite.registry import MODELS
-from t2t_lite.trainer import evaluation, strategies
+from t2t_lite.trainer import describing, evaluation, predictors, strategies
+from t2t_lite.trainer.batch_predictor import BatchPredictor
 from t2t_lite.trainer.inference import assign_weights
+from t2t_lite.trainer.judging import Judge
 from t2t_lite.trainer.lanes import set_threads, share_out
+from t2t_lite.trainer.measures import mean_measures
 from t2t_lite.trainer.objective import check_chunks, passes
 from t2t_lite.trainer.options import TrainingOptions
-from t2t_lite.trainer.predictor import Predictor
 from t2t_lite.trainer.programs import plan_programs
 from t2t_lite.trainer.reporting import Reporter
 from t2t_lite.trainer.run_folder import RunDescription, RunFolder
@@ -91,7 +93,15 @@ class Setup:
 
     def _check_early(self) -> None:
         """Refuses what cannot work before data are prepared for it."""
-        check_chunks(self.model_name, MODELS.get(self.model_name), self.hparams)
+        model = MODELS.get(self.model_name)
+        task = self.problem.task(self.hparams.vocab_size)
+        check_fits(self.model_name, task, self.problem.name)
+        check_chunks(self.model_name, model, self.hparams)
+        if self.hparams.pack and not model.packs:
+            raise UserError(
+                f"hparam pack: model {self.model_name} cannot keep several "
+                "examples of a row apart; leave it out"
+            )
         if self.chief:
             self.run.check(
                 problem=self.problem.name,
@@ -101,27 +111,35 @@ class Setup:
             )
         metric = self.options.early_stopping_metric
         if metric is not None:
-            scores = self.problem.score(["a"], ["a"], ["a"])
-            numbers = [k for k, v in scores.items() if isinstance(v, float)]
-            names = ["loss", "nll", "perplexity", "accuracy", *numbers]
+            names = self._measures()
             if metric not in names:
                 raise UserError(
                     f"--early_stopping_metric={metric}: not measured"
                     f"{closest(metric, names)}; there are {', '.join(names)}"
                 )
 
+    def _measures(self) -> list[str]:
+        """Returns the names of what is measured on validation."""
+        problem = self.problem
+        if problem.scored_by_loss:
+            scores = problem.score_losses(1.0, ["a"])
+        else:
+            scores = problem.score(["a"], ["a"], ["a"])
+        numbers = [k for k, v in scores.items() if isinstance(v, float)]
+        return ["loss", "nll", "perplexity", "accuracy", *numbers]
+
     def _print_choices(self) -> None:
         import t2t_lite
 
         rows = [
             ("problem", f"{self.problem.name}: {self.problem.description}"),
-            ("model", f"{self.model_name} {_shape(self.hparams)}"),
+            ("model", f"{self.model_name} {describing.sizes(self.hparams)}"),
             ("device", strategies.device_name()),
             ("strategy", str(self._strategy_choice)),
             ("precision", str(self.precision)),
             ("XLA", str(self.xla)),
             ("lanes", str(self.lanes)),
-            *_savings(self.hparams),
+            *describing.savings(self.hparams),
             ("seed", str(self.options.seed)),
             ("data folder", os.path.abspath(self.options.data_dir)),
             ("run folder", self.run.path),
@@ -133,7 +151,7 @@ class Setup:
         self.report.table(rows)
 
     def _begin_folder(self) -> None:
-        encoder, options = self.encoder, self.options
+        options = self.options
         vocabulary = os.path.join(
             self.data.folder, self.data.manifest["tokenizer"]["file"]
         )
@@ -142,7 +160,7 @@ class Setup:
             problem_options=self.problem.options,
             model=self.model_name,
             hparams=self.hparams,
-            vocab_size=encoder.vocab_size,
+            task=self.data.task,
             vocabulary=os.path.basename(vocabulary),
             data_hash=self.data.manifest["data_hash"],
             settings={
@@ -209,8 +227,8 @@ class Setup:
             split.lengths, tokens, hparams.max_length, hparams.max_shapes
         )
         self.batches = TrainBatches(split, self.plan, self.options.seed)
-        validation = self.data.split("validation")
-        self.validation_batches = self._plan_validation(validation)
+        whole = self.batches_of("validation")
+        self.validation_batches = whole[: self.options.eval_steps]
         self.programs = plan_programs(
             self.batches.shapes,
             [b["targets"].size for b in self.validation_batches],
@@ -221,22 +239,15 @@ class Setup:
         )
         self.report.table(
             [
-                (
-                    "data",
-                    f"{split.num_examples:,} training "
-                    f"{_of_samples(hparams)}and "
-                    f"{validation.num_examples:,} validation examples, "
-                    f"vocabulary of {self.encoder.vocab_size:,} "
-                    f"({hparams.vocab_kind})",
-                ),
-                ("batches", self._describe_batches()),
+                ("data", describing.data(self.data, hparams)),
+                ("batches", describing.batches(self.batches)),
                 ("update", self._describe_update()),
                 ("programs", str(self.programs)),
             ]
         )
 
-    def _plan_validation(self, split: Split) -> list[Batch]:
-        """Returns the batches of validation, one example in a row."""
+    def batches_of(self, split: str) -> list[Batch]:
+        """Returns a split's batches, one example in a row."""
         hparams, plan = self.hparams, self.plan
         if plan.packed:  # its rows are too long for one example
             plan = plan_buckets(
@@ -245,30 +256,16 @@ class Setup:
                 plan.max_length,
                 hparams.max_shapes,
             )
-        return eval_batches(split, plan)[: self.options.eval_steps]
-
-    def _describe_batches(self) -> str:
-        shapes = ", ".join(
-            f"{s.rows} x {s.inputs_length}/{s.targets_length}"
-            for s in self.plan.shapes
-        )
-        several = ", several examples in a row" if self.plan.packed else ""
-        return (
-            f"{self.batches.batches_per_epoch(0):,} an epoch; rows x "
-            f"source/target length {shapes}{several}; "
-            f"{self.batches.padding_share:.1%} padding, "
-            f"{self.plan.dropped:,} examples over max_length dropped"
-        )
+        return eval_batches(self.data.split(split), plan)
 
     def _describe_update(self) -> str:
-        replicas = self.strategy.num_replicas_in_sync
-        text = f"{self.tokens_per_update:,} tokens"
-        if self.hparams.accumulate_steps > 1:
-            text += f", {self.hparams.accumulate_steps} batches accumulated"
-        parts = [f"{replicas} devices"] if replicas > 1 else []
-        parts += [f"{self.turns} turns"] if self.turns > 1 else []
-        parts += [f"{self.num_lanes} lanes"] if self.num_lanes > 1 else []
-        return text + (f", each cut over {' x '.join(parts)}" if parts else "")
+        return describing.update(
+            self.tokens_per_update,
+            self.hparams.accumulate_steps,
+            devices=self.strategy.num_replicas_in_sync,
+            turns=self.turns,
+            lanes=self.num_lanes,
+        )
 
     def _build(self) -> None:
         policy = strategies.policy_name(self.precision.value)
@@ -276,7 +273,7 @@ class Setup:
             self.model = build(
                 self.model_name,
                 self.hparams,
-                self.encoder.vocab_size,
+                self.data.task,
                 keras.DTypePolicy(policy),
             )
         self.step = TrainStep(
@@ -309,9 +306,9 @@ class Setup:
         )
 
     @functools.cached_property
-    def predictor(self) -> Predictor:
-        """Decodes with the model's present weights."""
-        return Predictor(
+    def predictor(self) -> BatchPredictor:
+        """Answers with the model's present weights."""
+        return predictors.create(
             self.model,
             self.encoder,
             self.hparams,
@@ -320,31 +317,54 @@ class Setup:
         )
 
     @functools.cached_property
-    def _loss(self) -> evaluation.LossEvaluator:
-        return evaluation.LossEvaluator(self.model, self.hparams)
+    def judge(self) -> Judge:
+        """Judges the model's present weights."""
+        return Judge(self.problem, self.predictor, self.workers)
 
     def evaluate_loss(
         self, before_batch: Callable[[], None]
     ) -> dict[str, float]:
         """Returns loss, nll, perplexity and accuracy on validation."""
-        return self._loss(self.validation_batches, self.workers, before_batch)
+        split = self.data.split("validation")
+        sums = self.judge.loss.sums(
+            self.validation_batches, self.workers, before_batch
+        )
+        whole = self.options.eval_steps is None
+        found = self.judge.of_texts(sums, split) if whole else {}
+        return mean_measures(sums) | found
 
     def row_losses(self, batch: Batch) -> list[tuple[float, list[int]]]:
         """Returns (nats per token, example ids) of a training batch's rows."""
-        return self._loss.row_losses(batch)
+        return self.judge.loss.row_losses(batch)
 
     def decode_validation(
         self, before_batch: Callable[[], None]
     ) -> evaluation.DecodedSplit:
-        """Decodes and scores the validation split, or its first part."""
+        """Decodes and scores the validation split, or its first part.
+
+        Where the loss alone is judged, a few examples are decoded to be seen.
+        """
+        split = self.data.split("validation")
+        if self.problem.scored_by_loss:
+            return self._shown_samples(split)
         return evaluation.decode_split(
             self.predictor,
             self.problem,
-            self.data.split("validation"),
+            split,
             self.options.eval_decode_examples,
             self.workers,
             before_batch,
         )
+
+    def _shown_samples(self, split: Split) -> evaluation.DecodedSplit:
+        texts = self.samples(self.options.show_samples)
+        outputs = self.predictor(texts) if self.chief else []
+        return evaluation.DecodedSplit(texts, outputs, [], {})
+
+    def samples(self, count: int) -> list[Any]:
+        """Returns inputs to show: the problem's, else of validation."""
+        samples = list(self.problem.sample_inputs)
+        return (samples or self.data.split("validation").sources(count))[:count]
 
     def model_tensors(self) -> dict[str, np.ndarray]:
         """Returns the weights as a checkpoint names them."""
@@ -373,25 +393,3 @@ class Setup:
                     "decoding alone and cannot be trained further"
                 )
             slot.assign(value)
-
-
-def _of_samples(hparams: HParams) -> str:
-    samples = hparams.subword_samples
-    return f"(each pair in {samples} segmentations) " if samples else ""
-
-
-def _shape(hparams: HParams) -> str:
-    """Returns the sizes of a model in a few words."""
-    names = ("num_hidden_layers", "hidden_size", "filter_size", "num_heads")
-    found = [f"{n}={getattr(hparams, n)}" for n in names if hasattr(hparams, n)]
-    return "(" + ", ".join(found) + ")"
-
-
-def _savings(hparams: HParams) -> list[tuple[str, str]]:
-    """Returns the row that says what saves memory, if anything does."""
-    parts = []
-    if getattr(hparams, "recompute", False):
-        parts.append("layers are computed again in the backward pass")
-    if hparams.softmax_chunk:
-        parts.append(f"logits of {hparams.softmax_chunk:,} tokens at a time")
-    return [("memory", "; ".join(parts))] if parts else []

@@ -6,6 +6,8 @@ serves all requests.
 
 from __future__ import annotations
 
+from typing import Any
+
 import tensorflow as tf
 
 from t2t_lite.data.text_encoder import EOS_ID, UNK_ID
@@ -19,6 +21,7 @@ from t2t_lite.decoding.search import (
     most_beams,
 )
 from t2t_lite.layers import frozen_weights, held_weights
+from t2t_lite.trainer.signatures import Signature
 
 # How SentencePiece writes an unknown piece.
 _UNKNOWN = " \u2047 "
@@ -29,7 +32,6 @@ _LENGTHS = {
     "min_length": tf.int32,
     "min_ratio": tf.float32,
 }
-_SWITCHES = ("replace_unknown", "return_attention")
 
 
 class TextGraphs:
@@ -44,7 +46,11 @@ class TextGraphs:
         parts: int, parts of a batch that are searched side by side.
         frozen: bool, whether the search has the weights as constants; all
             else reads the variables.
+    Attributes:
+        switches: names of what may be asked for beside the search's options.
     """
+
+    switches: tuple[str, ...] = ("replace_unknown", "return_attention")
 
     def __init__(
         self,
@@ -76,11 +82,41 @@ class TextGraphs:
 
     def specification(self) -> dict[str, tf.TensorSpec]:
         """Returns the inputs of `translate` by name."""
-        specs = {"inputs": tf.TensorSpec([None], tf.string, "inputs")}
+        specs = {"inputs": self.inputs_spec()}
         for name, value in self.defaults().items():
             shape = [None] * value.shape.rank
             specs[name] = tf.TensorSpec(shape, value.dtype, name)
         return specs
+
+    def inputs_spec(self) -> tf.TensorSpec:
+        """Returns what a batch of inputs is."""
+        return tf.TensorSpec([None], tf.string, "inputs")
+
+    def signatures(self) -> dict[str, Signature]:
+        """Returns what an export offers, by name."""
+        specs = self.specification()
+        inputs = {"inputs": specs["inputs"]}
+        defaults = self.defaults()
+        penalty = ("alpha", "length_offset")
+        targets = tf.TensorSpec([None], tf.string, "targets")
+        return {
+            "serving_default": Signature(self.serve, inputs),
+            "translate": Signature(
+                lambda inputs, **wishes: self.translate(inputs, wishes),
+                specs,
+                defaults,
+            ),
+            "score": Signature(
+                self.score,
+                {
+                    **inputs,
+                    "targets": targets,
+                    **{name: specs[name] for name in penalty},
+                },
+                {name: defaults[name] for name in penalty},
+            ),
+            "encode": Signature(self.encode, inputs),
+        }
 
     def defaults(self) -> dict[str, tf.Tensor]:
         """Returns the defaults of `translate` by name, each of one row."""
@@ -88,7 +124,7 @@ class TextGraphs:
             name: tf.constant([getattr(self.options, name) or 0], dtype)
             for name, dtype in {**OPTIONS, **_LENGTHS}.items()
         }
-        values |= {name: tf.constant([False]) for name in _SWITCHES}
+        values |= {name: tf.constant([False]) for name in self.switches}
         values["prefix"] = tf.constant([""])
         values["required"] = values["forbidden"] = tf.constant([[""]])
         return values
@@ -124,8 +160,9 @@ class TextGraphs:
         """
         ids, truncated = self._ids(inputs)
         result = self._search(ids, self._request(ids, wishes))
+        texts = self._pieces_of(result)
         return {
-            **self._texts(result, inputs, self._pieces_of(result)),
+            **self._texts(result, inputs, ids, texts),
             "truncated": truncated,
         }
 
@@ -147,30 +184,39 @@ class TextGraphs:
         """
         ids, truncated = self._ids(inputs)
         result = self._search(ids, self._request(ids, wishes))
-        best = result.ids[:, 0]
-        wanted = wishes["return_attention"]
-        replaced = wishes["replace_unknown"]
-        unknown = tf.reduce_any(result.ids == UNK_ID)
-        asked = tf.reduce_any(wanted)
-        texts = tf.cond(
-            unknown & tf.reduce_any(replaced),
-            lambda: self._replaced((inputs, ids), result, replaced),
-            lambda: self._pieces_of(result),
-        )
-        attention = tf.cond(
-            asked,
-            lambda: self._model.attention(ids, best),
-            lambda: tf.zeros([tf.shape(ids)[0], 0, 0]),
-        )
+        texts = self._outputs((inputs, ids), result, wishes)
         return {
-            **self._texts(result, inputs, texts),
+            **self._texts(result, inputs, ids, texts),
             "truncated": truncated,
             "lengths": result.lengths,
             "finished": result.finished,
+            **self._tokens(ids, result.ids[:, 0], wishes),
+        }
+
+    def _outputs(self, source, result: SearchResult, wishes) -> tf.Tensor:
+        """Returns the texts of all results, as the request wants them."""
+        wanted = wishes["replace_unknown"]
+        unknown = tf.reduce_any(result.ids == UNK_ID)
+        return tf.cond(
+            unknown & tf.reduce_any(wanted),
+            lambda: self._replaced(source, result, wanted),
+            lambda: self._pieces_of(result),
+        )
+
+    def _tokens(self, ids, best, wishes) -> dict[str, Any]:
+        """Returns the tokens of inputs and best outputs, and attention."""
+        return {
             "input_tokens": self._tokenizer.tokens(ids),
             "output_tokens": self._tokenizer.tokens(best),
-            "attention": attention,
+            "attention": self._attention(ids, best, wishes),
         }
+
+    def _attention(self, ids, best, wishes) -> tf.Tensor:
+        return tf.cond(
+            tf.reduce_any(wishes["return_attention"]),
+            lambda: self._model.attention(ids, best),
+            lambda: tf.zeros([tf.shape(ids)[0], 0, 0]),
+        )
 
     def score(
         self,
@@ -191,7 +237,7 @@ class TextGraphs:
             the targets and `token_log_probs` float32, 0 after the end mark.
         """
         ids, truncated = self._ids(inputs)
-        outputs, cut = self._ids(targets)
+        outputs, cut = self._text_ids(targets)
         logits = self._model({"inputs": ids, "targets": outputs})
         logits = tf.cast(logits, tf.float32)
         chosen = tf.gather(logits, outputs, batch_dims=2)
@@ -222,7 +268,15 @@ class TextGraphs:
             "truncated": truncated,
         }
 
-    def _ids(self, texts: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def _ids(self, inputs: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns what the model reads, and what was cut.
+
+        Returns:
+            (int32 (batch, length), 0 = padding; bool (batch,)).
+        """
+        return self._text_ids(inputs)
+
+    def _text_ids(self, texts: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Returns ids (batch, length) with end marks, and what was cut."""
         pieces = self._tokenizer.tokenize(texts)
         longest = self.max_input_length - 1
@@ -237,11 +291,10 @@ class TextGraphs:
         def row(name):
             return tf.broadcast_to(wishes[name], [batch])
 
-        lengths = tf.math.count_nonzero(ids, axis=1, dtype=tf.int32)
         shortest, longest = output_lengths(
-            lengths, **{name: row(name) for name in _LENGTHS}
+            self._lengths(ids), **{name: row(name) for name in _LENGTHS}
         )
-        prefix = self._tokenizer.tokenize(row("prefix")).to_tensor()
+        prefix = self._prefix(ids, row)
         return Request(
             **{name: row(name) for name in OPTIONS},
             min_lengths=shortest,
@@ -250,6 +303,15 @@ class TextGraphs:
             required=self._phrases(wishes["required"], batch),
             forbidden=self._phrases(wishes["forbidden"], batch),
         ).checked()
+
+    def _lengths(self, ids: tf.Tensor) -> tf.Tensor:
+        """Returns how long the inputs are, for the lengths of outputs."""
+        return tf.math.count_nonzero(ids, axis=1, dtype=tf.int32)
+
+    def _prefix(self, ids: tf.Tensor, row) -> tf.Tensor:
+        """Returns what the outputs begin with, int32 (batch, length)."""
+        del ids
+        return self._tokenizer.tokenize(row("prefix")).to_tensor()
 
     def _phrases(self, texts: tf.Tensor, batch: tf.Tensor) -> tf.Tensor:
         """Returns the ids of phrases, (batch, phrases, length)."""
@@ -273,10 +335,14 @@ class TextGraphs:
         flat = tf.reshape(result.ids, [shape[0] * shape[1], shape[2]])
         return tf.reshape(self._tokenizer.detokenize(flat), shape[:2])
 
-    @staticmethod
-    def _texts(result, inputs, texts) -> dict[str, tf.Tensor]:
-        visible = tf.strings.length(tf.strings.strip(inputs)) > 0
-        visible = visible[:, None]
+    def _visible(self, inputs: tf.Tensor) -> tf.Tensor:
+        """Returns which inputs say anything, bool (batch,)."""
+        return tf.strings.length(tf.strings.strip(inputs)) > 0
+
+    def _texts(self, result, inputs, ids, texts) -> dict[str, tf.Tensor]:
+        """Returns texts and scores; nothing for an input that says nothing."""
+        del ids
+        visible = self._visible(inputs)[:, None]
         none = tf.math.is_inf(result.scores)
         return {
             "outputs": tf.where(visible, texts, ""),

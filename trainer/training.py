@@ -13,6 +13,7 @@ from t2t_lite.trainer import checkpoints, divergence
 from t2t_lite.trainer.averaging import averaged_weights
 from t2t_lite.trainer.feeding import Feed
 from t2t_lite.trainer.interruption import Interrupted, SignalCatcher
+from t2t_lite.trainer.measures import sign_of
 from t2t_lite.trainer.progress import Progress, Window
 from t2t_lite.trainer.reporting import Pace, duration
 from t2t_lite.trainer.saving import Saver
@@ -260,16 +261,16 @@ class Training:
             values: dict[str, Any] = setup.evaluate_loss(self._stop_if_asked)
             decoded = setup.decode_validation(self._stop_if_asked)
             values |= decoded.scores
-            self._keep_best(values[setup.problem.main_metric])
+            metric = setup.problem.main_metric
+            self._keep_best(sign_of(metric) * values[metric])
         numbers = {k: v for k, v in values.items() if isinstance(v, float)}
         text = "  ".join(
             f"{k} {v:.4f}" if abs(v) < 10 else f"{k} {v:.2f}"
             for k, v in numbers.items()
         )
         self._report.line(f"validation at step {step}: {text}")
-        for source, output in list(
-            zip(decoded.sources, decoded.predictions, strict=True)
-        )[: self._options.show_samples]:
+        shown = zip(decoded.sources, decoded.predictions, strict=False)
+        for source, output in list(shown)[: self._options.show_samples]:
             self._report.line(f"    {source[:100]}")
             self._report.line(f"      -> {output[:100]}")
         self._report.record(step, "validation", values)

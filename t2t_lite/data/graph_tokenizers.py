@@ -7,7 +7,12 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from t2t_lite.data.text_encoder import EOS_ID, NUM_SPECIAL_IDS, PAD_ID
+from t2t_lite.data.text_encoder import (
+    EOS_ID,
+    NUM_SPECIAL_IDS,
+    PAD_ID,
+    SPACE,
+)
 
 
 class SentencePieceGraphTokenizer(tf.Module):
@@ -36,6 +41,11 @@ class SentencePieceGraphTokenizer(tf.Module):
     def tokens(self, ids):
         """int32 `(batch, length)` to their pieces, string; "" for padding."""
         return _without_padding(ids, self._tokenizer.id_to_string(ids))
+
+    def word_starts(self, ids):
+        """int32 `(batch, length)` to bool: whether a word begins there."""
+        pieces = self._tokenizer.id_to_string(ids)
+        return tf.strings.regex_full_match(pieces, f"{SPACE}(?s:.*)")
 
     def surfaces(self, texts):
         """string `(batch,)` to what of each text every id stands for, ragged.
@@ -75,6 +85,13 @@ class ByteGraphTokenizer(tf.Module):
         """int32 `(batch, length)` to their bytes, string; "" for padding."""
         names = tf.concat([["", "</s>", "<unk>"], _byte_table()[3:]], axis=0)
         return _without_padding(ids, tf.gather(names, ids))
+
+    def word_starts(self, ids):
+        """int32 `(batch, length)` to bool: whether a word begins there."""
+        space = NUM_SPECIAL_IDS + ord(" ")
+        inside = (ids >= NUM_SPECIAL_IDS) & (ids != space)
+        before = tf.pad(inside[:, :-1], [[0, 0], [1, 0]])
+        return inside & ~before
 
     def surfaces(self, texts):
         """string `(batch,)` to its bytes, RaggedTensor `(batch, None)`."""

@@ -15,7 +15,7 @@ from typing import Any
 from t2t_lite.data import manifest_form, storage, untrusted
 from t2t_lite.errors import UserError
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 MANIFEST_FILE = "manifest.json"
 PARTIAL_FILE = "manifest.json.partial"
 

@@ -11,9 +11,9 @@ from typing import Any
 
 from t2t_lite.data import untrusted
 from t2t_lite.data.text_encoder import MAX_VOCABULARY_BYTES, VOCAB_KINDS
+from t2t_lite.task import Task
 
 _INT32_BYTES = 4
-_SIDES = {"inputs", "targets"}
 
 
 def check(manifest: Any) -> None:
@@ -27,10 +27,11 @@ def check(manifest: Any) -> None:
     features = _list(manifest, "features")
     for name in features:
         _require(isinstance(name, str), "features", "a list of names", name)
+    sides = Task.from_json(_field(manifest, "task")).features
     _require(
-        set(features) >= _SIDES and len(set(features)) == len(features),
+        set(features) >= set(sides) and len(set(features)) == len(features),
         "features",
-        "inputs and targets, each once",
+        f"{' and '.join(sides)}, each once",
         features,
     )
     for split in manifest["split_names"]:
@@ -49,6 +50,8 @@ def check_partial(partial: Any) -> None:
     if partial.get("features") is not None:
         for name in _list(partial, "features"):
             _require(isinstance(name, str), "features", "a list of names", name)
+    if _field(partial, "task") is not None:
+        Task.from_json(partial["task"])
     _ = _field(partial, "tokenizer"), _field(partial, "features")
     for split in partial["split_names"]:
         for shard in _list(_field(partial["splits"], split), "shards"):

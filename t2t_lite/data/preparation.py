@@ -75,6 +75,7 @@ class Preparation:
         state = {
             **self.asked,
             "tokenizer": None,
+            "task": None,
             "features": None,
             "splits": {
                 split: {"shards": [None] * shards[split]}
@@ -108,6 +109,8 @@ class Preparation:
             "kind": self.asked["vocab_kind"],
             "size": encoder.vocab_size,
         }
+        task = self.problem.task(encoder.vocab_size)
+        self.state["task"] = task.to_json()
         manifests.write_partial(self.folder, self.state)
         return encoder
 
@@ -125,7 +128,7 @@ class Preparation:
         lines = (
             text
             for example in itertools.islice(examples, 0, None, stride)
-            for text in example.values()
+            for text in self.problem.vocabulary_texts(example)
         )
         return train_sentencepiece(
             lines,
@@ -190,7 +193,11 @@ class Preparation:
                 for feature, rows in features.items():
                     total = sum(len(row) for row in rows)
                     tokens[feature] = tokens.get(feature, 0) + total
-                texts = {k: [e[k] for e in chunk] for k in chunk[0]}
+                texts = {
+                    name: [example[name] for example in chunk]
+                    for name, value in chunk[0].items()
+                    if isinstance(value, str)
+                }
                 yield records.block_of(features, texts)
                 advance(len(chunk))
 
@@ -290,4 +297,4 @@ def _check_features(features: dict[str, list], count: int) -> None:
                 f" {count} examples"
             )
         if not all(len(row) for row in rows):
-            raise ValueError(f"encode_batch gave a row of {name!r} without EOS")
+            raise ValueError(f"encode_batch gave an empty row of {name!r}")

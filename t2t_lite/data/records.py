@@ -2,7 +2,7 @@
 
 A record is a `tf.train.Example` with a BLOCK of up to 1024 examples, so that
 reading costs per block and not per example. Per feature it has `name/values`
-(all ids, little-endian int32) and `name/lengths` (int32 per example); per
+(all numbers, little-endian int32) and `name/lengths` (int32 per example); per
 text, `name_text` (one UTF-8 string per example).
 """
 
@@ -20,6 +20,7 @@ from t2t_lite.data import manifest as manifests
 from t2t_lite.data import record_checks, storage
 from t2t_lite.data.text_encoder import TextEncoder, load_encoder
 from t2t_lite.errors import UserError, closest
+from t2t_lite.task import SIDES, Task
 
 BLOCK_SIZE = 1024
 _INT32 = np.dtype("<i4")
@@ -30,27 +31,30 @@ class Columns:
     """Many examples as flat arrays.
 
     Attributes:
-        values: per feature, int32 `(total_length,)`, all examples' ids.
+        values: per feature, int32 `(total_length,)`, all examples' numbers.
         offsets: per feature, int64 `(num_examples + 1,)`; example `i` is
             `values[offsets[i]:offsets[i + 1]]`.
         example_ids: int64 `(num_examples,)`, numbers within the split.
+        units: per feature, how many numbers count as one of its length;
+            those that are not named have 1.
     """
 
     values: dict[str, np.ndarray]
     offsets: dict[str, np.ndarray]
     example_ids: np.ndarray
+    units: dict[str, int] = dataclasses.field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.example_ids)
 
     def row(self, name: str, index: int) -> np.ndarray:
-        """Returns one example's ids, int32 `(length,)`."""
+        """Returns one example's numbers, int32 `(length,)`."""
         offsets = self.offsets[name]
         return self.values[name][offsets[index] : offsets[index + 1]]
 
     def lengths(self, name: str) -> np.ndarray:
-        """Returns the examples' lengths, int64 `(num_examples,)`."""
-        return np.diff(self.offsets[name])
+        """Returns the examples' lengths in units, int64 `(num_examples,)`."""
+        return -(-np.diff(self.offsets[name]) // self.units.get(name, 1))
 
     def padded(
         self, name: str, indices: np.ndarray, shape: tuple[int, int]
@@ -61,11 +65,12 @@ class Columns:
             name: str, the feature.
             indices: int array `(n,)` with n <= shape[0]; the other rows are
                 zeros.
-            shape: (rows, length), length >= every example's.
+            shape: (rows, length), length >= every example's, in units.
         Returns:
-            int32 array of `shape`.
+            int32 array (rows, length * unit).
         """
-        result = np.zeros(shape, np.int32)
+        rows, length = shape
+        result = np.zeros((rows, length * self.units.get(name, 1)), np.int32)
         starts = self.offsets[name][indices]
         lengths = self.offsets[name][np.asarray(indices) + 1] - starts
         within = ranges(lengths)
@@ -82,27 +87,22 @@ class Split:
     Attributes:
         name: str.
         num_examples: int.
-        feature_names: tuple of str.
-        lengths: per feature, int32 `(num_examples,)`, EOS included.
+        feature_names: tuple of str, those that are stored.
+        task: Task.
+        lengths: per side, int32 `(num_examples,)`, in the task's units, an
+            end mark included; a side that is not stored has zeros.
         shard_sizes: tuple of int, number of examples per shard, in order.
 
     Args:
         folder: str, the prepared folder.
         name: str, the split.
         manifest: the folder's checked manifest.
-        vocab_size: int, ids are below it.
     """
 
-    def __init__(
-        self,
-        folder: str,
-        name: str,
-        manifest: dict[str, Any],
-        vocab_size: int,
-    ):
+    def __init__(self, folder: str, name: str, manifest: dict[str, Any]):
         self.name = name
         self.folder = folder
-        self.vocab_size = vocab_size
+        self.task = Task.from_json(manifest["task"])
         entry = manifest["splits"][name]
         self._shards = entry["shards"]
         self.num_examples = entry["examples"]
@@ -112,7 +112,20 @@ class Split:
 
     @functools.cached_property
     def lengths(self) -> dict[str, np.ndarray]:
-        """Lengths per feature; raises UserError if their file is damaged."""
+        """Lengths per side; raises UserError if their file is damaged."""
+        none = np.zeros(self.num_examples, np.int32)
+        return {
+            side: -(-self._stored_lengths.get(side, none) // unit)
+            for side, unit in self._units.items()
+        }
+
+    @property
+    def _units(self) -> dict[str, int]:
+        return {side: self.task.unit(side) for side in SIDES}
+
+    @functools.cached_property
+    def _stored_lengths(self) -> dict[str, np.ndarray]:
+        """Numbers of each example, per feature."""
         entry = self._lengths_entry
         path = os.path.join(self.folder, entry["file"])
         content = manifests.read_checked(path, entry)
@@ -137,17 +150,31 @@ class Split:
             blocks, self.feature_names, _concatenated(ids, np.int64)
         )
         self._check_columns(columns)
-        return columns
+        for side in set(SIDES) - set(self.feature_names):
+            columns.values[side] = np.zeros(0, np.int32)
+            columns.offsets[side] = np.zeros(len(columns) + 1, np.int64)
+        return dataclasses.replace(columns, units=self._units)
 
     def _check_columns(self, columns: Columns) -> None:
-        """Raises UserError unless ids and lengths are what they must be."""
+        """Raises UserError unless numbers and lengths are as they must be."""
         for name in self.feature_names:
             values = columns.values[name]
+            least, end = (
+                self.task.bounds(name)
+                if name in SIDES
+                else (
+                    0,
+                    self.task.vocab_size,
+                )
+            )
             if values.size and not (
-                values.min() >= 0 and values.max() < self.vocab_size
+                values.min() >= least and values.max() < end
             ):
-                self._refuse(f"{name} have ids outside of the vocabulary")
-            told = self.lengths[name][columns.example_ids]
+                what = "ids" if self.task.has_text else "values"
+                self._refuse(
+                    f"{name} have {what} outside of {least}..{end - 1}"
+                )
+            told = self._stored_lengths[name][columns.example_ids]
             if not np.array_equal(told, columns.lengths(name)):
                 self._refuse(f"{name} have other lengths than are listed")
 
@@ -176,6 +203,28 @@ class Split:
                 )
         return texts
 
+    def sources(self, limit: int | None = None) -> list[Any]:
+        """Returns what a predictor is given, in split order.
+
+        Args:
+            limit: int, only the first examples; None = all.
+        Returns:
+            Texts; of images uint8 arrays (height, width, channels); of audio
+            int16 arrays (samples,); of a task without inputs the targets'
+            texts.
+        """
+        kind = self.task.inputs
+        if kind in ("text", "none"):
+            return self.texts(self.task.features[0])[:limit]
+        columns = self.load()
+        rows = range(self.num_examples)[:limit]
+        dtype = np.uint8 if kind == "image" else np.int16
+        shape = self.task.image_shape if kind == "image" else [-1]
+        return [
+            columns.row("inputs", row).astype(dtype).reshape(shape)
+            for row in rows
+        ]
+
     def check(self) -> None:
         """Checks every file of the split against the manifest's SHA-256."""
         for entry in [self._lengths_entry, *self._shards]:
@@ -197,6 +246,7 @@ class PreparedData:
         data_hash: str, one hash of all the data.
         splits: tuple of str, the names of the splits.
         encoder: TextEncoder, the vocabulary.
+        task: Task, what the data are of.
     """
 
     def __init__(self, folder: str, manifest: dict[str, Any]):
@@ -204,6 +254,7 @@ class PreparedData:
         self.manifest = manifest
         self.data_hash = manifest["data_hash"]
         self.splits = tuple(manifest["splits"])
+        self.task = Task.from_json(manifest["task"])
         self.encoder = self._load_encoder()
         self._check_files()
 
@@ -215,8 +266,7 @@ class PreparedData:
                 f"{closest(name, self.splits)}; they have"
                 f" {', '.join(self.splits)}"
             )
-        size = self.encoder.vocab_size
-        return Split(self.folder, name, self.manifest, size)
+        return Split(self.folder, name, self.manifest)
 
     def check(self) -> None:
         """Reads every file and checks its SHA-256."""
@@ -227,7 +277,12 @@ class PreparedData:
         entry = self.manifest["tokenizer"]
         path = os.path.join(self.folder, entry["file"])
         manifests.read_checked(path, entry)
-        return load_encoder(path)
+        encoder = load_encoder(path)
+        if encoder.vocab_size != self.task.vocab_size:
+            raise manifests.damaged(
+                path, f"it has not {self.task.vocab_size:,} entries"
+            )
+        return encoder
 
     def _check_files(self) -> None:
         for split in self.manifest["splits"].values():

@@ -7,6 +7,7 @@ There is no begin id: a decoder's first input is the padding id.
 from __future__ import annotations
 
 import abc
+import functools
 import json
 import os
 import re
@@ -28,6 +29,7 @@ VOCAB_KINDS = (*SENTENCEPIECE_KINDS, "byte")
 SENTENCEPIECE_FILE = "vocab.model"
 BYTE_FILE = "vocab.bytes.json"
 MAX_VOCABULARY_BYTES = 1 << 26
+_SPACE_BYTE = NUM_SPECIAL_IDS + ord(" ")
 
 
 class TextEncoder(abc.ABC):
@@ -66,6 +68,14 @@ class TextEncoder(abc.ABC):
         `(batch, None)` without EOS. `detokenize(ids)`: int32 tensor
         `(batch, length)`, each row ended by EOS or padded with 0, to a string
         tensor `(batch,)`.
+        """
+
+    @abc.abstractmethod
+    def word_starts(self, ids: np.ndarray) -> np.ndarray:
+        """Returns where a word begins, bool of the shape of `ids`.
+
+        Words are what spaces part. A `graph_tokenizer` has the same for
+        int32 `(batch, length)`.
         """
 
     def encode(self, text: str) -> np.ndarray:
@@ -121,6 +131,14 @@ class SentencePieceEncoder(TextEncoder):
             [valid_text(text) for text in texts], out_type=int, num_threads=1
         )
         return [np.array(row, np.int32) for row in rows]
+
+    def word_starts(self, ids):
+        return self._starts[ids]
+
+    @functools.cached_property
+    def _starts(self) -> np.ndarray:
+        pieces = [self.piece(index) for index in range(self.vocab_size)]
+        return np.array([piece.startswith(SPACE) for piece in pieces])
 
     def words(self, text: str) -> list[str]:
         """Returns the words of a text, each with U+2581 for the space before.
@@ -181,6 +199,11 @@ class ByteEncoder(TextEncoder):
 
     def decode_batch(self, ids):
         return [_text_of_byte_ids(_ids_of_text(row)) for row in ids]
+
+    def word_starts(self, ids):
+        inside = (ids >= NUM_SPECIAL_IDS) & (ids != _SPACE_BYTE)
+        before = np.concatenate([[False], inside[:-1]])
+        return inside & ~before
 
     def to_bytes(self):
         content = {"kind": self.kind, "vocab_size": self.vocab_size}

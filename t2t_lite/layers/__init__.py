@@ -13,6 +13,7 @@ from t2t_lite.layers.freezing import (
     held_weights,
     rows_of_products,
 )
+from t2t_lite.layers.log_mel import LogMel
 from t2t_lite.layers.masks import (
     causal_mask,
     combine,
@@ -22,7 +23,7 @@ from t2t_lite.layers.masks import (
 from t2t_lite.layers.norm import LayerNorm
 from t2t_lite.layers.position import PositionEncoding
 from t2t_lite.layers.residual import Residual
-from t2t_lite.layers.seeds import seed_scope
+from t2t_lite.layers.seeds import draws_of, seed_scope, uniform_draws
 from t2t_lite.layers.transformer_config import TransformerConfig
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "EncoderLayer",
     "FeedForward",
     "LayerNorm",
+    "LogMel",
     "MultiHeadAttention",
     "PositionEncoding",
     "Residual",
@@ -40,10 +42,12 @@ __all__ = [
     "TransformerConfig",
     "causal_mask",
     "combine",
+    "draws_of",
     "frozen_weights",
     "held_weights",
     "padding_mask",
     "rows_of_products",
     "seed_scope",
     "segment_mask",
+    "uniform_draws",
 ]

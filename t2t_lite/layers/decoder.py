@@ -27,6 +27,8 @@ class Decoder(keras.layers.Layer):
     Args:
         config: `TransformerConfig`, or a dict of its fields.
         num_layers: int, at least 1.
+        memory: bool, whether its layers attend to an encoder; without, it is
+            a language model's.
         recompute: bool, whether each layer keeps only its inputs while it
             trains, and is computed again in the backward pass; not where the
             attention weights are asked for.
@@ -34,7 +36,8 @@ class Decoder(keras.layers.Layer):
     Call arguments:
         inputs: float tensor `(batch, length, hidden_size)`, already shifted
             right.
-        memory_states: float tensor `(batch, memory_length, hidden_size)`.
+        memory_states: float tensor `(batch, memory_length, hidden_size)`;
+            None without memory.
         self_mask: optional bool tensor `(batch, 1 or length, length)`;
             True = may attend. The causal mask is always applied; padding at
             the end needs no other, packed rows need their segments.
@@ -45,8 +48,8 @@ class Decoder(keras.layers.Layer):
     Returns:
         Float tensor `(batch, length, hidden_size)`; with
         `return_attention_weights` also a list with a dict per layer: "self"
-        `(batch, num_heads, length, length)` and "memory" `(batch, num_heads,
-        length, memory_length)`.
+        `(batch, num_heads, length, length)` and, with memory, "memory"
+        `(batch, num_heads, length, memory_length)`.
 
     Raises:
         ValueError: num_layers is below 1.
@@ -58,6 +61,7 @@ class Decoder(keras.layers.Layer):
         self,
         config: TransformerConfig | dict,
         num_layers: int,
+        memory: bool = True,
         recompute: bool = False,
         **kwargs,
     ) -> None:
@@ -65,10 +69,11 @@ class Decoder(keras.layers.Layer):
         check_positive(num_layers=num_layers)
         self.config = TransformerConfig.of(config)
         self.num_layers = num_layers
+        self.memory = memory
         self.recompute = recompute
         policy = {"dtype": self.dtype_policy}
         self.blocks = [
-            DecoderLayer(self.config, name=f"layer_{index}", **policy)
+            DecoderLayer(self.config, memory, name=f"layer_{index}", **policy)
             for index in range(num_layers)
         ]
         # Keras tracks the list; tf.train.Checkpoint sees only attributes.
@@ -89,7 +94,7 @@ class Decoder(keras.layers.Layer):
     def call(
         self,
         inputs,
-        memory_states,
+        memory_states=None,
         self_mask=None,
         memory_mask=None,
         return_attention_weights=False,
@@ -104,7 +109,8 @@ class Decoder(keras.layers.Layer):
         for block in self.blocks:
             if self.recompute and training and not return_attention_weights:
                 call = functools.partial(_states_of, block, **options)
-                states = recomputed(block, call, states, memory_states)
+                read = [states] + [memory_states] * self.memory
+                states = recomputed(block, call, *read)
                 continue
             states, block_weights = block(states, memory_states, **options)
             weights.append(block_weights)
@@ -144,7 +150,7 @@ class Decoder(keras.layers.Layer):
 
         Args:
             inputs: float tensor `(batch, beams, hidden_size)`.
-            memory: list from `project_memory`.
+            memory: list from `project_memory`; None without memory.
             cache: list from `init_cache(batch)` or from the step before.
             self_mask: optional bool tensor `(batch, beams, places)`, places =
                 those of the cache, then one for each of `inputs`; None = all,
@@ -163,6 +169,7 @@ class Decoder(keras.layers.Layer):
             None if mask is None else attention_bias(mask)
             for mask in (self_mask, memory_mask)
         ]
+        memory = memory or [None] * self.num_layers
         new_cache = []
         for block, block_memory, block_cache in zip(
             self.blocks, memory, cache, strict=True
@@ -184,10 +191,11 @@ class Decoder(keras.layers.Layer):
             **super().get_config(),
             "config": self.config.to_dict(),
             "num_layers": self.num_layers,
+            "memory": self.memory,
             "recompute": self.recompute,
         }
 
 
-def _states_of(block, states, memory_states, **options):
+def _states_of(block, states, memory_states=None, **options):
     """Returns what the layer gives to the next one, without its weights."""
     return block(states, memory_states, **options)[0]

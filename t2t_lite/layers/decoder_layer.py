@@ -21,10 +21,12 @@ class DecoderLayer(keras.layers.Layer):
 
     Args:
         config: `TransformerConfig`, or a dict of its fields.
+        memory: bool, whether there is attention to an encoder.
 
     Call arguments:
         inputs: float tensor `(batch, length, hidden_size)`.
-        memory_states: float tensor `(batch, memory_length, hidden_size)`.
+        memory_states: float tensor `(batch, memory_length, hidden_size)`;
+            None without memory.
         self_mask: optional bool tensor `(1 or batch, length, length)`; True =
             may attend. The layer adds no causal mask; `Decoder` does.
         memory_mask: optional bool tensor `(batch, 1 or length, memory_length)`.
@@ -32,30 +34,34 @@ class DecoderLayer(keras.layers.Layer):
 
     Returns:
         Float tensor `(batch, length, hidden_size)`, and a dict of attention
-        weights: "self" `(batch, num_heads, length, length)` and "memory"
-        `(batch, num_heads, length, memory_length)`.
+        weights: "self" `(batch, num_heads, length, length)` and, with memory,
+        "memory" `(batch, num_heads, length, memory_length)`.
 
     Reference: Vaswani et al. 2017, section 3.1.
     """
 
-    def __init__(self, config: TransformerConfig | dict, **kwargs) -> None:
+    def __init__(
+        self, config: TransformerConfig | dict, memory: bool = True, **kwargs
+    ) -> None:
         super().__init__(**kwargs)
         self.config = TransformerConfig.of(config)
+        self.memory = memory
         policy = {"dtype": self.dtype_policy}
         self.self_attention = make_attention(
             self.config, "self", name="self_attention", **policy
         )
-        self.memory_attention = make_attention(
-            self.config, "memory", name="memory_attention", **policy
-        )
+        if memory:
+            self.memory_attention = make_attention(
+                self.config, "memory", name="memory_attention", **policy
+            )
+            self.memory_residual = make_residual(
+                self.config, name="memory_attention_residual", **policy
+            )
         self.feed_forward = make_feed_forward(
             self.config, name="feed_forward", **policy
         )
         self.self_residual = make_residual(
             self.config, name="self_attention_residual", **policy
-        )
-        self.memory_residual = make_residual(
-            self.config, name="memory_attention_residual", **policy
         )
         self.feed_forward_residual = make_residual(
             self.config, name="feed_forward_residual", **policy
@@ -64,15 +70,16 @@ class DecoderLayer(keras.layers.Layer):
     def build(self, input_shape):
         self.self_attention.build(input_shape)
         self.self_residual.build(input_shape)
-        self.memory_attention.build(input_shape)
-        self.memory_residual.build(input_shape)
+        if self.memory:
+            self.memory_attention.build(input_shape)
+            self.memory_residual.build(input_shape)
         self.feed_forward.build(input_shape)
         self.feed_forward_residual.build(input_shape)
 
     def call(
         self,
         inputs,
-        memory_states,
+        memory_states=None,
         self_mask=None,
         memory_mask=None,
         training=None,
@@ -85,14 +92,15 @@ class DecoderLayer(keras.layers.Layer):
             ),
             training=training,
         )
-        states, memory_weights = self.memory_residual(
-            states,
-            function=lambda query: self.memory_attention(
-                query, memory_states, attention_mask=memory_mask, **common
-            ),
-            training=training,
-        )
-        weights = {"self": self_weights, "memory": memory_weights}
+        weights = {"self": self_weights}
+        if self.memory:
+            states, weights["memory"] = self.memory_residual(
+                states,
+                function=lambda query: self.memory_attention(
+                    query, memory_states, attention_mask=memory_mask, **common
+                ),
+                training=training,
+            )
         return self._transform(states, training), weights
 
     def step(self, rows, sizes, memory, cache, self_bias, memory_bias):
@@ -101,7 +109,7 @@ class DecoderLayer(keras.layers.Layer):
         Args:
             rows: float tensor `(batch * beams, hidden_size)`.
             sizes: (batch, beams), int scalars.
-            memory: dict from `Decoder.project_memory`.
+            memory: dict from `Decoder.project_memory`; None without memory.
             cache: dict from `Decoder.init_cache` or the step before.
             self_bias, memory_bias: as for `MultiHeadAttention.step`.
 
@@ -115,13 +123,14 @@ class DecoderLayer(keras.layers.Layer):
             ),
             training=False,
         )
-        states, _ = self.memory_residual(
-            states,
-            function=lambda query: self.memory_attention.step(
-                query, sizes, memory=memory, bias=memory_bias
-            ),
-            training=False,
-        )
+        if self.memory:
+            states, _ = self.memory_residual(
+                states,
+                function=lambda query: self.memory_attention.step(
+                    query, sizes, memory=memory, bias=memory_bias
+                ),
+                training=False,
+            )
         return self._transform(states, training=False), cache
 
     def _transform(self, states, training):
@@ -134,4 +143,8 @@ class DecoderLayer(keras.layers.Layer):
         )
 
     def get_config(self):
-        return {**super().get_config(), "config": self.config.to_dict()}
+        return {
+            **super().get_config(),
+            "config": self.config.to_dict(),
+            "memory": self.memory,
+        }

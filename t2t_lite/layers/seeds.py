@@ -125,3 +125,31 @@ def next_seed(own: Callable[[], tf.Tensor]) -> tf.Tensor:
     """
     source = _source.get()
     return own() if source is None else source.next(own)
+
+
+def uniform_draws(
+    shape: Sequence[int] | tf.Tensor, count: int
+) -> list[tf.Tensor]:
+    """Returns random numbers in [0, 1) from one more seed of the scope.
+
+    Args:
+        shape: of each tensor.
+        count: int, tensors that are drawn; no two are alike.
+    Returns:
+        List of float32 tensors.
+    """
+    return draws_of(next_seed(_any_seed), shape, count)
+
+
+def draws_of(
+    seed: tf.Tensor, shape: Sequence[int] | tf.Tensor, count: int
+) -> list[tf.Tensor]:
+    """Returns what `uniform_draws` does, from a given seed, int32 `(2,)`."""
+    return [
+        tf.random.stateless_uniform(shape, seed + tf.constant([0, index]))
+        for index in range(count)
+    ]
+
+
+def _any_seed() -> tf.Tensor:
+    return tf.random.uniform([2], maxval=2**31 - 1, dtype=tf.int32)

@@ -1,6 +1,20 @@
 """Models; importing this package registers them and their hparams sets."""
 
 from t2t_lite.models import transformer_sets
+from t2t_lite.models.model import Model
+from t2t_lite.models.speech_transformer import SpeechTransformer
 from t2t_lite.models.transformer import Transformer, TransformerHParams
+from t2t_lite.models.transformer_encoder import TransformerEncoder
+from t2t_lite.models.transformer_lm import TransformerLM
+from t2t_lite.models.vit import VisionTransformer
 
-__all__ = ["Transformer", "TransformerHParams", "transformer_sets"]
+__all__ = [
+    "Model",
+    "SpeechTransformer",
+    "Transformer",
+    "TransformerEncoder",
+    "TransformerHParams",
+    "TransformerLM",
+    "VisionTransformer",
+    "transformer_sets",
+]

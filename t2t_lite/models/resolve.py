@@ -7,6 +7,7 @@ from typing import Any
 from t2t_lite.errors import UserError, closest
 from t2t_lite.hparams import HParams
 from t2t_lite.registry import HPARAMS, MODELS
+from t2t_lite.task import Task
 
 
 def resolve(model: str, hparams_set: str | None = None) -> tuple[str, HParams]:
@@ -33,7 +34,7 @@ def resolve(model: str, hparams_set: str | None = None) -> tuple[str, HParams]:
             f"unknown model {model!r}{closest(model, known)}; "
             "--registry_help lists them all"
         )
-    if not isinstance(hparams, factory.hparams_class):
+    if type(hparams) is not factory.hparams_class:
         raise UserError(
             f"hparams set {hparams_set!r} is not for model {model!r}"
         )
@@ -51,15 +52,37 @@ def model_of(hparams: HParams) -> str:
     )
 
 
-def build(model: str, hparams: HParams, vocab_size: int, dtype: Any) -> Any:
+def check_fits(model: str, task: Task, problem: str) -> None:
+    """Raises UserError unless a registered model takes a problem's task.
+
+    Args:
+        model: str, its name.
+        task: of the problem.
+        problem: str, its name, for the message.
+    """
+    if takes(model, task):
+        return
+    others = [name for name in MODELS.names() if takes(name, task)]
+    raise UserError(
+        f"--model={model}: problem {problem} is {task.describe()}, which that "
+        f"model does not take; {', '.join(others) or 'no registered one'} does"
+    )
+
+
+def takes(model: str, task: Task) -> bool:
+    """Returns whether a registered model takes a task."""
+    return MODELS.get(model).fits(task)
+
+
+def build(model: str, hparams: HParams, task: Task | int, dtype: Any) -> Any:
     """Returns the model with its variables created.
 
     Args:
         model: a registered model's name.
         hparams: of the model's `hparams_class`.
-        vocab_size: int, the tokenizer's true size.
+        task: Task; or int, text to text with a vocabulary of that size.
         dtype: a Keras dtype policy or its name.
     """
-    built = MODELS.get(model)(hparams, vocab_size, dtype=dtype)
+    built = MODELS.get(model)(hparams, task, dtype=dtype)
     built.build_variables()
     return built

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -11,21 +9,25 @@ import tensorflow as tf
 
 from t2t_lite import layers
 from t2t_lite.decoding.state import Cache, Logits
+from t2t_lite.models.model import Features
 from t2t_lite.models.transformer_hparams import TransformerHParams
+from t2t_lite.models.transformer_parts import (
+    TransformerModel,
+    attention_parameters,
+    feed_forward_parameters,
+)
 from t2t_lite.registry import MODELS
-
-Features = dict[str, tf.Tensor]
+from t2t_lite.task import Task
 
 
 @MODELS.register("transformer")
 @keras.saving.register_keras_serializable(package="t2t_lite")
-class Transformer(keras.Model):
+class Transformer(TransformerModel):
     """Encoder-decoder Transformer for text to text.
 
     Args:
         hparams: TransformerHParams.
-        vocab_size: int, rows of every embedding table (the tokenizer's true
-            size, which may be below `hparams.vocab_size`).
+        task: Task, text to text; or int, the vocabulary's true size.
         dtype: Keras dtype policy, e.g. "mixed_bfloat16".
     Call arguments:
         features: dict of int32 tensors, 0 = padding: `inputs` (batch,
@@ -40,19 +42,17 @@ class Transformer(keras.Model):
     Reference: Vaswani et al. 2017, section 3.
     """
 
-    hparams_class = TransformerHParams
     default_set = "transformer_base"
+    packs = True
 
     def __init__(
         self,
         hparams: TransformerHParams,
-        vocab_size: int,
+        task: Task | int,
         dtype: Any = None,
         name: str = "transformer",
     ):
-        super().__init__(dtype=dtype, name=name)
-        self.hparams = hparams
-        self.vocab_size = vocab_size
+        super().__init__(hparams, task, dtype, name)
         self._create_tables()
         self.source_position = self._position("source_position")
         self.target_position = (
@@ -60,27 +60,18 @@ class Transformer(keras.Model):
             if hparams.position == "learned"
             else self.source_position
         )
-        self.dropout = layers.Dropout(
-            hparams.layer_prepostprocess_dropout, dtype=self.dtype_policy
-        )
-        self._create_stacks()
+        self.encoder = self._encoder()
+        self.decoder = self._decoder()
 
     @staticmethod
-    def least_parameters(hparams: TransformerHParams, vocab_size: int) -> int:
-        """Returns the number of parameters, biases and norms not counted.
-
-        It is known before anything of that size is made.
-        """
+    def least_parameters(hparams: TransformerHParams, task: Task) -> int:
         h = hparams
-        default = h.hidden_size // h.num_heads
-        heads = (h.key_head_size or default) + (h.value_head_size or default)
-        attention = 2 * h.hidden_size * h.num_heads * heads
-        kernels = 3 if h.activation == "swiglu" else 2
-        feed_forward = kernels * h.hidden_size * h.filter_size
+        attention = attention_parameters(h)
+        feed_forward = feed_forward_parameters(h)
         encoder = h.num_encoder_layers or h.num_hidden_layers
         decoder = h.num_decoder_layers or h.num_hidden_layers
         tables = {"all": 1, "target_softmax": 2, "none": 3}
-        rows = tables[h.shared_embedding] * vocab_size
+        rows = tables[h.shared_embedding] * task.vocab_size
         rows += 2 * h.max_length if h.position == "learned" else 0
         return (
             encoder * (attention + feed_forward)
@@ -107,85 +98,6 @@ class Transformer(keras.Model):
         if shared == "none":
             self.softmax.build()  # its lookup is never called
 
-    def _table(self, name: str) -> layers.SharedEmbedding:
-        return layers.SharedEmbedding(
-            self.vocab_size,
-            self.hparams.hidden_size,
-            scale=self.hparams.embedding_scale,
-            dtype=self.dtype_policy,
-            name=name,
-        )
-
-    def _create_stacks(self) -> None:
-        h, policy = self.hparams, self.dtype_policy
-        config = layers.TransformerConfig(
-            hidden_size=h.hidden_size,
-            filter_size=h.filter_size,
-            num_heads=h.num_heads,
-            key_head_size=h.key_head_size,
-            value_head_size=h.value_head_size,
-            activation=h.activation,
-            norm=h.norm,
-            attention_dropout=h.attention_dropout,
-            relu_dropout=h.relu_dropout,
-            residual_dropout=h.layer_prepostprocess_dropout,
-            attention_bias=h.attention_bias,
-        )
-        self.encoder = layers.Encoder(
-            config,
-            num_layers=h.num_encoder_layers or h.num_hidden_layers,
-            recompute=h.recompute,
-            dtype=policy,
-            name="encoder",
-        )
-        self.decoder = layers.Decoder(
-            config,
-            num_layers=h.num_decoder_layers or h.num_hidden_layers,
-            recompute=h.recompute,
-            dtype=policy,
-            name="decoder",
-        )
-
-    def _position(self, name: str) -> layers.PositionEncoding:
-        h = self.hparams
-        return layers.PositionEncoding(
-            h.position,
-            h.hidden_size,
-            max_length=h.max_length if h.position == "learned" else None,
-            dtype=self.dtype_policy,
-            name=name,
-        )
-
-    def build_variables(self) -> None:
-        """Creates every weight by one call on a row of padding."""
-        zeros = tf.zeros((1, 2), tf.int32)
-        self({"inputs": zeros, "targets": zeros})
-
-    def get_config(self) -> dict[str, Any]:
-        return {
-            "hparams": dataclasses.asdict(self.hparams),
-            "vocab_size": self.vocab_size,
-            "dtype": keras.saving.serialize_keras_object(self.dtype_policy),
-            "name": self.name,
-        }
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Transformer:
-        return cls(
-            cls.hparams_class(**config["hparams"]),
-            config["vocab_size"],
-            keras.saving.deserialize_keras_object(config["dtype"]),
-            config["name"],
-        )
-
-    def get_build_config(self) -> dict[str, Any]:
-        # Keras builds from what is not empty.
-        return {"vocab_size": self.vocab_size}
-
-    def build_from_config(self, config: dict[str, Any]) -> None:
-        del config
-        self.build_variables()
-
     def call(self, features: Features, training: bool = False) -> tf.Tensor:
         return self.softmax.logits(self.states(features, training))
 
@@ -207,7 +119,7 @@ class Transformer(keras.Model):
         inputs, targets = features["inputs"], features["targets"]
         segments = features.get("inputs_segments")
         if segments is None:
-            inputs_mask = memory_mask = layers.padding_mask(inputs)[:, None]
+            inputs_mask = memory_mask = self.inputs_mask(inputs)[:, None]
             self_mask = None
         else:
             target_segments = features["targets_segments"]
@@ -259,11 +171,15 @@ class Transformer(keras.Model):
         Returns:
             Float32 (batch, hidden_size).
         """
-        real = layers.padding_mask(inputs)
+        real = self.inputs_mask(inputs)
         states = self._encode(inputs, real[:, None], None, False)
         weights = tf.cast(real, tf.float32)[..., None]
         total = tf.reduce_sum(tf.cast(states, tf.float32) * weights, axis=1)
         return total / tf.maximum(tf.reduce_sum(weights, axis=1), 1.0)
+
+    def inputs_mask(self, inputs: tf.Tensor) -> tf.Tensor:
+        """Returns where the encoder has states, bool (batch, length)."""
+        return layers.padding_mask(inputs)
 
     def _shifted_targets(
         self, targets: tf.Tensor, segments: tf.Tensor | None
@@ -274,11 +190,6 @@ class Transformer(keras.Model):
             before = tf.pad(segments[:, :-1], [[0, 0], [1, 0]])
             ids = tf.where(segments == before, ids, 0)
         return self.target_embedding(ids)
-
-    def _positions(self, layer, ids, positions, dtype) -> tf.Tensor:
-        if positions is None:
-            positions = tf.range(tf.shape(ids)[1])[None]
-        return tf.cast(layer(positions), dtype)
 
     def _encode(self, inputs, mask, positions, training) -> tf.Tensor:
         x = self.source_embedding(inputs)
@@ -298,7 +209,7 @@ class Transformer(keras.Model):
             A structure for `decode_step`: the encoder states projected to
             every decoder layer's keys and values, and their mask.
         """
-        mask = layers.padding_mask(inputs)[:, None]
+        mask = self.inputs_mask(inputs)[:, None]
         states = self._encode(inputs, mask, None, False)
         return {"memory": self.decoder.project_memory(states), "mask": mask}
 
@@ -341,16 +252,3 @@ class Transformer(keras.Model):
             )
             logits = self.softmax.logits(x)
         return Logits(logits, self._exactly(x)), Cache(kept=kept)
-
-    def _exactly(self, states: tf.Tensor) -> Callable | None:
-        """Returns the function of ids to their exact logits; see `Logits`."""
-        if self.compute_dtype == "float32":
-            return None
-        rows = tf.reshape(states, [-1, self.hparams.hidden_size])
-
-        def exact(ids):
-            count = tf.shape(ids)[2]
-            found = self.softmax.logits_of(rows, tf.reshape(ids, [-1, count]))
-            return tf.reshape(found, tf.shape(ids))
-
-        return exact

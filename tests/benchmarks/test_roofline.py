@@ -1,6 +1,7 @@
 import pytest
 
 from t2t_lite.models.resolve import resolve
+from t2t_lite.task import Task
 
 
 @pytest.mark.parametrize("name", ["transformer_base", "transformer_big"])
@@ -23,7 +24,9 @@ def test_weights_are_the_models(name):
     from t2t_lite.models.transformer import Transformer
 
     _, hparams = resolve(name)
-    least = Transformer.least_parameters(hparams, roofline.VOCAB)
+    least = Transformer.least_parameters(
+        hparams, Task(vocab_size=roofline.VOCAB)
+    )
     found = roofline.parameters_of(roofline.shape_of(name, 4096, 32))
     assert found == least
 

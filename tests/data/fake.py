@@ -7,6 +7,7 @@ import time
 
 from t2t_lite.data import append_eos
 from t2t_lite.errors import UserError
+from t2t_lite.task import Task
 
 _WORDS = ["Katze", "läuft", "über", "Straße", "“it”", "eine", "then", "42"]
 
@@ -52,6 +53,12 @@ class FakeProblem:
                 "inputs": " ".join(rng.choices(_WORDS, k=size)),
                 "targets": " ".join(rng.choices(_WORDS, k=size + 1)) + f" {i}",
             }
+
+    def task(self, vocab_size):
+        return Task(vocab_size=vocab_size)
+
+    def vocabulary_texts(self, example):
+        return list(example.values())
 
     def encode_batch(self, examples, encoder):
         return {

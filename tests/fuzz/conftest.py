@@ -4,6 +4,7 @@ import pytest
 
 from t2t_lite.data.sentencepiece_training import train_sentencepiece
 from t2t_lite.models.resolve import build
+from t2t_lite.task import Task
 from t2t_lite.trainer import checkpoints
 from t2t_lite.trainer.run_folder import RunDescription, RunFolder
 from tests.data.fake import quiet
@@ -27,7 +28,7 @@ def run(tmp_path_factory):
         problem_options={},
         model="transformer",
         hparams=hparams,
-        vocab_size=encoder.vocab_size,
+        task=Task(vocab_size=encoder.vocab_size),
         vocabulary="vocab.model",
         data_hash="0",
         settings={"decode_hparams": OPTIONS},

@@ -174,7 +174,7 @@ class TestFamily:
     def test_both_directions_are_registered(self, language):
         for name in (f"translate_en{language}", f"translate_{language}en"):
             problem = problems.create(name)
-            assert problem.config == f"{language}-en"
+            assert problem.data.config == f"{language}-en"
             assert problem.splits == ("train", "validation", "test")
             assert problem.defaults["vocab_size"] == 32768
             assert len(problem.sample_inputs) == 2
@@ -194,5 +194,7 @@ class TestFamily:
             folder.mkdir(parents=True)
             (folder / "dataset_info.json").write_text("{}")
         (pathlib.Path(folder).parent / "2.0.0").mkdir()  # not finished
-        found = translate._find_prepared(str(tmp_path), "de-en")
-        assert found == str(folder)
+        problem = problems.create(
+            "translate_ende", {"tfds_data_dir": str(tmp_path)}
+        )
+        assert problem.data._prepared_folder(problem) == str(folder)

@@ -1,0 +1,193 @@
+"""Speech: what is said in clips."""
+
+from __future__ import annotations
+
+import os
+import re
+import wave
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from t2t_lite.errors import UserError
+from t2t_lite.problems import source_files, tfds_source
+from t2t_lite.problems.problem import Example, Problem
+from t2t_lite.problems.tfds_source import TfdsSource
+from t2t_lite.registry import PROBLEMS
+
+_DIGITS = (
+    "zero",
+    "one",
+    "two",
+    "three",
+    "four",
+    "five",
+    "six",
+    "seven",
+    "eight",
+    "nine",
+)
+_NAME = re.compile(r"(\d)_(\w+)_(\d+)\.wav")
+_MOST_FRAMES = 1 << 26
+
+
+class SpeechProblem(Problem):
+    """Clips and their text."""
+
+    inputs_kind = "audio"
+    splits = ("train", "validation", "test")
+    defaults = {
+        "vocab_kind": "byte",
+        "vocab_size": 259,
+    }
+
+    def score(
+        self,
+        predictions: Sequence[str],
+        references: Sequence[str],
+        sources: Sequence[str] | None = None,
+    ) -> dict[str, float | str]:
+        """Returns exact match, word and character error rate in percent."""
+        from t2t_lite import metrics
+
+        value, signature = metrics.exact_match(predictions, references)
+        return {
+            "exact_match": value,
+            "exact_match_signature": signature,
+            "wer": metrics.word_error_rate(predictions, references),
+            "cer": metrics.character_error_rate(predictions, references),
+        }
+
+
+@PROBLEMS.register(
+    "speech_digits", "spoken digits, zero to nine (3,000 clips; TFDS or files)"
+)
+class SpeechDigits(SpeechProblem):
+    """The Free Spoken Digit Dataset: 6 speakers, 50 takes of each digit.
+
+    Takes 0 to 4 are the test, as its authors say; takes 5 to 9 validation.
+    """
+
+    sample_rate = 8000
+    main_metric = "exact_match"
+    defaults = {
+        **SpeechProblem.defaults,
+        "max_length": 300,
+        "batch_size": 3200,
+        "train_steps": 2500,
+        "eval_interval": 250,
+    }
+    option_schema = (source_files.OPTION, tfds_source.OPTION)
+    data = TfdsSource(
+        "spoken_digit",
+        "",
+        ("audio", "audio/filename"),
+        "https://github.com",
+        "--source_dir=<folder of its .wav files>",
+    )
+
+    def source_is_local(self) -> bool:
+        return bool(self.settings["source_dir"]) or self.data.is_local(self)
+
+    def describe_source(self, split: str) -> str:
+        takes = {"test": "0 to 4", "validation": "5 to 9"}.get(split, "10 on")
+        origin = self.settings["source_dir"] or "TensorFlow Datasets"
+        return f"spoken digits, takes {takes}, from {origin}"
+
+    def examples(self, split: str) -> Iterator[Example]:
+        self.check_split(split)
+        for name, samples in sorted(self._clips(), key=lambda clip: clip[0]):
+            digit, _, take = _NAME.fullmatch(name).groups()
+            part = {0: "test", 1: "validation"}.get(int(take) // 5, "train")
+            if part == split:
+                yield {"inputs": samples(), "targets": _DIGITS[int(digit)]}
+
+    def _clips(self):
+        """Yields (file name, function that returns its samples)."""
+        folder = self.settings["source_dir"]
+        if folder is None:
+            for row in self.data.rows(self, "train"):
+                samples = np.asarray(row["audio"]).astype(np.int16)
+                name = row["audio/filename"].decode()
+                yield name, lambda samples=samples: samples
+            return
+        if os.path.isdir(os.path.join(folder, "recordings")):
+            folder = os.path.join(folder, "recordings")
+        names = os.listdir(folder) if os.path.isdir(folder) else []
+        found = [name for name in names if _NAME.fullmatch(name)]
+        if not found:
+            raise UserError(
+                f"--source_dir={folder}: no files named like 7_theo_0.wav; "
+                "give the folder of the recordings"
+            )
+        for name in found:
+            path = os.path.join(folder, name)
+            yield name, lambda path=path: read_wav(path, self.sample_rate)
+
+
+def read_wav(path: str, sample_rate: int) -> np.ndarray:
+    """Returns the samples of a .wav file of 16 bits and one channel, int16.
+
+    Raises:
+        UserError: it is no such file, or of another sample rate.
+    """
+    try:
+        with wave.open(path, "rb") as file:
+            found = file.getparams()
+            count = min(found.nframes, _MOST_FRAMES)
+            content = file.readframes(count)
+    except (OSError, EOFError, wave.Error) as error:
+        raise UserError(f"{path}: no .wav file ({error})") from error
+    form = (found.nchannels, found.sampwidth, found.framerate)
+    if form != (1, 2, sample_rate) or not content:
+        raise UserError(
+            f"{path}: expected one channel of 16 bits at {sample_rate} samples"
+            f" a second, got {found.nchannels} of {8 * found.sampwidth} at"
+            f" {found.framerate}"
+        )
+    return np.frombuffer(content, "<i2").astype(np.int16)
+
+
+@PROBLEMS.register(
+    "librispeech", "read English speech, 960 hours, LibriSpeech by TFDS"
+)
+class LibriSpeech(SpeechProblem):
+    """Panayotov et al. 2015: all clean and other training hours.
+
+    Validation is dev-clean, test is test-clean.
+    """
+
+    sample_rate = 16_000
+    main_metric = "wer"
+    defaults = {
+        **SpeechProblem.defaults,
+        "vocab_kind": "bpe",
+        "vocab_size": 5000,
+        "max_length": 3500,
+        "train_steps": 100_000,
+        "eval_interval": 2000,
+    }
+    option_schema = (tfds_source.OPTION,)
+    data = TfdsSource(
+        "librispeech", "", ("speech", "text"), "https://www.openslr.org"
+    )
+    _parts = {
+        "train": ("train_clean100", "train_clean360", "train_other500"),
+        "validation": ("dev_clean",),
+        "test": ("test_clean",),
+    }
+
+    def source_is_local(self) -> bool:
+        return self.data.is_local(self)
+
+    def describe_source(self, split: str) -> str:
+        parts = ", ".join(self._parts[split])
+        return f"TensorFlow Datasets librispeech, {parts}"
+
+    def examples(self, split: str) -> Iterator[Example]:
+        self.check_split(split)
+        for part in self._parts[split]:
+            for row in self.data.rows(self, part):
+                samples = np.asarray(row["speech"]).astype(np.int16)
+                text = row["text"].decode().lower()
+                yield {"inputs": samples, "targets": text}

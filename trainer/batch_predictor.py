@@ -1,0 +1,222 @@
+"""A trained model as a function of what it was trained on, batch by batch."""
+
+from __future__ import annotations
+
+import abc
+import collections
+import concurrent.futures
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from t2t_lite.data.text_encoder import TextEncoder
+from t2t_lite.decoding.search import SearchOptions
+from t2t_lite.hparams import HParams
+from t2t_lite.trainer import sources
+from t2t_lite.trainer.wishes import request_values, wishes_of
+
+
+@dataclasses.dataclass(frozen=True)
+class Prediction:
+    """What one input became.
+
+    Fields:
+        outputs: texts, best first.
+        scores: float for each output: of a search its log-probability over
+            the length penalty, of a label its probability.
+        truncated: whether the input was cut to the longest length.
+    """
+
+    outputs: list[str]
+    scores: list[float]
+    truncated: bool
+
+
+class BatchPredictor(abc.ABC):
+    """A model with its tokenizer: inputs in, texts out.
+
+    Inputs are texts; of a task whose inputs are images, uint8 arrays (height,
+    width, channels); of one whose inputs are audio, int16 arrays (samples,).
+
+    Args:
+        model: built model.
+        encoder: the run's TextEncoder.
+        hparams: the run's hyperparameters (`max_length` cuts inputs).
+        options: SearchOptions.
+        lanes: int, batches that `predict` decodes at once.
+    Attributes:
+        graphs_class: what computes the answers, such as TextGraphs.
+        graphs: one of these, of the model's variables.
+    """
+
+    graphs_class: type
+
+    def __init__(
+        self,
+        model,
+        encoder: TextEncoder,
+        hparams: HParams,
+        options: SearchOptions,
+        lanes: int = 1,
+    ):
+        self.model = model
+        self.encoder = encoder
+        self.hparams = hparams
+        self.options = options
+        self.lanes = lanes
+        self.tokenizer = encoder.graph_tokenizer()
+        self.graphs = self.new_graphs()
+        wishes = self.graphs.specification()
+        self._inputs = wishes.pop("inputs")
+        self._wish_specs = wishes
+        self._search = self.traced(self.graphs.search, self._inputs, wishes)
+
+    def new_graphs(self, parts: int = 1, frozen: bool = False):
+        """Returns the functions of the model, e.g. for an export.
+
+        Args:
+            parts, frozen: see `TextGraphs`.
+        """
+        return self.graphs_class(
+            self.model,
+            self.tokenizer,
+            self.options,
+            self.max_input_length,
+            parts,
+            frozen,
+        )
+
+    @staticmethod
+    def traced(function: Callable, *specification: Any) -> Any:
+        """Returns the function as a graph of one trace."""
+        return tf.function(
+            function, input_signature=specification, autograph=False
+        )
+
+    @property
+    def max_input_length(self) -> int:
+        """Longest input in units of its length; the rest is cut."""
+        return self.options.max_input_length or self.hparams.max_length
+
+    @property
+    def truncation_note(self) -> str:
+        """What to say of an input that was cut."""
+        kind = self.model.task.inputs
+        if kind == "audio":
+            return f"input cut to {self.max_input_length / 100:g} seconds"
+        return f"input cut to {self.max_input_length} tokens"
+
+    def source(self, line: str) -> Any:
+        """Returns the input that a line of a file names.
+
+        A text is the line itself; of an image or a clip it is the path.
+
+        Raises:
+            UserError: there is no such file, or it is another kind of one.
+        """
+        return sources.read(line, self.model.task)
+
+    def predict_batch(
+        self, inputs: Sequence[Any], **wishes: Any
+    ) -> list[Prediction]:
+        """Answers inputs as one batch.
+
+        Args:
+            inputs: see the class; a text is str, or bytes of UTF-8; what is no
+                UTF-8 is replaced.
+            wishes: what a search shall do; see `Predictor`.
+        Raises:
+            UserError: an input is of another kind, or a wish is unknown or
+                wrong.
+        """
+        if not len(inputs):
+            return []
+        tensor = sources.batch(inputs, self.model.task)
+        result = self._search(tensor, self._wishes(len(inputs), wishes))
+        arrays = {name: value.numpy() for name, value in result.items()}
+        rows = range(len(inputs))
+        return [Prediction(**row_of(arrays, row)) for row in rows]
+
+    def _wishes(self, count: int, wishes: Mapping[str, Any]):
+        return request_values(self.graphs, count, wishes)
+
+    def predict(
+        self,
+        inputs: Sequence[Any],
+        batch_size: int = 64,
+        before_batch: Callable[[], None] = lambda: None,
+        **wishes: Any,
+    ) -> list[Prediction]:
+        """Answers inputs in batches of similar length, in their order.
+
+        Args:
+            inputs: any number of them.
+            batch_size: int, most at a time.
+            before_batch: called before each batch; may raise to end the work.
+            wishes: see `predict_batch`.
+        """
+        inputs = sources.checked(inputs, self.model.task)
+        self._wishes(len(inputs), wishes)  # mistakes come before the work
+        sizes = [len(value) for value in inputs]
+        order = np.argsort(sizes, kind="stable")[::-1]
+        parts = [
+            order[start : start + batch_size]
+            for start in range(0, len(order), batch_size)
+        ]
+
+        def decode(part):
+            return self.predict_batch(
+                [inputs[i] for i in part],
+                **wishes_of(part, len(inputs), wishes),
+            )
+
+        results: list[Prediction | None] = [None] * len(inputs)
+        if parts:
+            self._search.get_concrete_function()  # traced on this thread
+        for part, batch in zip(
+            parts, _ahead(decode, parts, self.lanes, before_batch), strict=True
+        ):
+            for i, prediction in zip(part, batch, strict=True):
+                results[i] = prediction
+        return results
+
+    def __call__(
+        self, inputs: Sequence[Any] | str, **wishes: Any
+    ) -> list[str] | str:
+        """Returns the best answer to each input (or to the one text)."""
+        if isinstance(inputs, (str, bytes)):
+            return self.predict([inputs], **wishes)[0].outputs[0]
+        return [p.outputs[0] for p in self.predict(inputs, **wishes)]
+
+
+def row_of(arrays: Mapping[str, np.ndarray], row: int) -> dict[str, Any]:
+    """Returns the fields of one row's `Prediction`."""
+    return {
+        "outputs": [text_of(t) for t in arrays["outputs"][row]],
+        "scores": arrays["scores"][row].tolist(),
+        "truncated": bool(arrays["truncated"][row]),
+    }
+
+
+def text_of(data: bytes) -> str:
+    """Returns bytes of a graph as text."""
+    return data.decode("utf-8", "replace")
+
+
+def _ahead(function, items, count, before) -> Iterator[Any]:
+    """Yields function(item) in order, `count` at a time on threads.
+
+    `before` is called, on the caller's thread, before each item is begun.
+    """
+    with concurrent.futures.ThreadPoolExecutor(count) as pool:
+        waiting: collections.deque = collections.deque()
+        for item in items:
+            if len(waiting) == count:
+                yield waiting.popleft().result()
+            before()
+            waiting.append(pool.submit(function, item))
+        while waiting:
+            yield waiting.popleft().result()
