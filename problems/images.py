@@ -7,14 +7,16 @@ import os
 import struct
 import zlib
 from collections.abc import Iterator, Sequence
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from t2t_lite.errors import UserError
 from t2t_lite.problems import source_files
 from t2t_lite.problems.problem import Example, Problem
 from t2t_lite.problems.source_files import SourceFiles
 from t2t_lite.registry import PROBLEMS
+
+if TYPE_CHECKING:
+    import numpy as np
 
 _MOST = 1 << 28  # bytes that a file may unpack to
 _DIGITS = tuple(str(i) for i in range(10))
@@ -130,6 +132,8 @@ def read_idx(path: str) -> np.ndarray:
     Raises:
         UserError: it is no whole IDX file of bytes.
     """
+    import numpy as np
+
     try:
         opener = gzip.open if path.endswith(".gz") else open
         with opener(path, "rb") as file:
@@ -207,6 +211,8 @@ class Cifar10(ImageProblem):
         return self.files.describe(self, self.names[part])
 
     def pairs(self, part: str) -> Iterator[tuple[np.ndarray, int]]:
+        import numpy as np
+
         for name in self.names[part]:
             path = self.files.path(self, name)
             size = os.path.getsize(path)

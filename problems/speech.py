@@ -6,14 +6,16 @@ import os
 import re
 import wave
 from collections.abc import Iterator, Sequence
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from t2t_lite.errors import UserError
 from t2t_lite.problems import source_files, tfds_source
 from t2t_lite.problems.problem import Example, Problem
 from t2t_lite.problems.tfds_source import TfdsSource
 from t2t_lite.registry import PROBLEMS
+
+if TYPE_CHECKING:
+    import numpy as np
 
 _DIGITS = (
     "zero",
@@ -104,6 +106,8 @@ class SpeechDigits(SpeechProblem):
 
     def _clips(self):
         """Yields (file name, function that returns its samples)."""
+        import numpy as np
+
         folder = self.settings["source_dir"]
         if folder is None:
             for row in self.data.rows(self, "train"):
@@ -131,6 +135,8 @@ def read_wav(path: str, sample_rate: int) -> np.ndarray:
     Raises:
         UserError: it is no such file, or of another sample rate.
     """
+    import numpy as np
+
     try:
         with wave.open(path, "rb") as file:
             found = file.getparams()
@@ -185,6 +191,8 @@ class LibriSpeech(SpeechProblem):
         return f"TensorFlow Datasets librispeech, {parts}"
 
     def examples(self, split: str) -> Iterator[Example]:
+        import numpy as np
+
         self.check_split(split)
         for part in self._parts[split]:
             for row in self.data.rows(self, part):

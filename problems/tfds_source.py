@@ -187,8 +187,7 @@ def _values(batch: Any) -> list[Any]:
     if splits is None:
         return list(batch)
     return [
-        batch.values[start:end]
-        for start, end in itertools.pairwise(splits)
+        batch.values[start:end] for start, end in itertools.pairwise(splits)
     ]
 
 

@@ -9,8 +9,9 @@ from t2t_lite.data.bucketing import (
     BucketShape,
     plan_buckets,
 )
+from t2t_lite.data.columns import Columns
 from t2t_lite.data.preparing import prepare, prepared_folder
-from t2t_lite.data.records import Columns, PreparedData, Split, open_prepared
+from t2t_lite.data.records import PreparedData, Split, open_prepared
 from t2t_lite.data.row_planning import plan_packing
 from t2t_lite.data.sentencepiece_training import train_sentencepiece
 from t2t_lite.data.text_encoder import (

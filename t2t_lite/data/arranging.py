@@ -6,7 +6,7 @@ import numpy as np
 
 from t2t_lite.data import bucketing, windows
 from t2t_lite.data.bucketing import BucketPlan, BucketShape
-from t2t_lite.data.records import Columns
+from t2t_lite.data.columns import Columns
 
 SIDES = ("inputs", "targets")
 

@@ -18,8 +18,9 @@ from t2t_lite.data.arranging import (
     parts_of,
 )
 from t2t_lite.data.bucketing import BucketPlan, BucketShape
+from t2t_lite.data.columns import Columns
 from t2t_lite.data.packing import PackedArranger
-from t2t_lite.data.records import Columns, Split
+from t2t_lite.data.records import Split
 from t2t_lite.errors import UserError
 
 Batch = dict[str, np.ndarray]

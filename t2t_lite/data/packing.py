@@ -7,7 +7,7 @@ import numpy as np
 from t2t_lite.data import bucketing, row_filling, windows
 from t2t_lite.data.arranging import SIDES, cut
 from t2t_lite.data.bucketing import BucketPlan
-from t2t_lite.data.records import Columns, ranges
+from t2t_lite.data.columns import Columns, ranges
 
 
 class PackedArranger:

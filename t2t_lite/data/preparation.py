@@ -15,6 +15,7 @@ import numpy as np
 
 from t2t_lite.data import manifest as manifests
 from t2t_lite.data import records, sharding, storage
+from t2t_lite.data.columns import columns_of
 from t2t_lite.data.manifest_form import samples_of
 from t2t_lite.data.sentencepiece_training import train_sentencepiece
 from t2t_lite.data.subword_sampling import SamplingEncoder
@@ -236,7 +237,7 @@ class Preparation:
     def _shard_lengths(self, entry: dict[str, Any]) -> np.ndarray:
         """Returns the lengths in one shard, int32 `(features, examples)`."""
         path = os.path.join(self.folder, entry["file"])
-        columns = records.columns_of(
+        columns = columns_of(
             records.read_blocks(path, entry, self.state["features"]),
             self.state["features"],
             np.zeros(0, np.int64),

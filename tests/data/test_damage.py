@@ -141,7 +141,7 @@ def test_version_of_another_program(folder):
     (folder / MANIFEST).write_text(json.dumps(manifest))
     assert _message(folder) == (
         f"{folder / MANIFEST} has format version 99, this program reads"
-        " version 2" + _mend(folder)
+        " version 3" + _mend(folder)
     )
 
 
