@@ -70,8 +70,8 @@ def export(
 def _searching_as(predictor: Predictor, name: str) -> Predictor:
     if name != "ctranslate2":
         return predictor
-    # Its length penalty is length^alpha.
-    options = dataclasses.replace(predictor.options, length_offset=0.0)
+    # Its length penalty is length^alpha, its results are ranked by score.
+    options = dataclasses.replace(predictor.options, length_offset=0.0, mbr=0.0)
     return Predictor(
         predictor.model, predictor.encoder, predictor.hparams, options
     )

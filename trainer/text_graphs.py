@@ -11,6 +11,7 @@ from typing import Any
 import tensorflow as tf
 
 from t2t_lite.data.text_encoder import EOS_ID, UNK_ID
+from t2t_lite.decoding import mbr
 from t2t_lite.decoding.parts import side_by_side
 from t2t_lite.decoding.request import OPTIONS, Request, output_lengths
 from t2t_lite.decoding.search import (
@@ -321,13 +322,20 @@ class TextGraphs:
         return tf.reshape(ids, [batch, count, tf.shape(ids)[1]])
 
     def _search_ids(self, ids: tf.Tensor, request: Request) -> SearchResult:
+        asked = request.with_all_results().checked()
         with self._scope():
-            return beam_search(
+            result = beam_search(
                 self._model.decode_step,
-                self._model.init_cache(tf.shape(ids)[0], most_beams(request)),
+                self._model.init_cache(tf.shape(ids)[0], most_beams(asked)),
                 self._model.encode(ids),
-                request,
+                asked,
             )
+        wanted = request.num_results
+        return tf.cond(
+            tf.reduce_any(request.mbr > 0),
+            lambda: mbr.ranked(result, request.mbr, wanted),
+            lambda: result,
+        )
 
     def _pieces_of(self, result: SearchResult) -> tf.Tensor:
         """Returns the texts of all results, string (batch, results)."""

@@ -42,6 +42,7 @@ _NUMBERS = {
     "repetition_penalty": (0.0, 1e6, False),
     "temperature": (0.0, 1e6, True),
     "top_p": (0.0, 1.0, False),
+    "mbr": (0.0, 1e6, True),
 }
 
 
@@ -76,6 +77,9 @@ class SearchOptions:
         top_p: the fewest ids that have this probability together are sampled
             from; 1 = all.
         seed: of the samples.
+        mbr: above 0, the outputs are ranked by the BLEU that they promise
+            against all `beam_size` hypotheses (or samples), each of which
+            weighs exp(mbr * score); 0 = by score.
         eos_id: the end mark.
         pad_id: fills results after the end mark, is the first id fed to the
             decoder, and is never produced.
@@ -104,6 +108,7 @@ class SearchOptions:
     top_k: int = 0
     top_p: float = 1.0
     seed: int = 0
+    mbr: float = 0.0
     eos_id: int = 1
     pad_id: int = 0
     max_input_length: int | None = None

@@ -37,6 +37,8 @@ class Request(NamedTuple):
         top_k: int32, most probable ids sampled from; 0 = all.
         top_p: float32, least probability of the ids sampled from; 1 = all.
         seed: int32, of the samples.
+        mbr: float32, above 0: outputs are ranked by the BLEU that they
+            promise against all hypotheses; see `decoding.mbr`.
         prefix: int32 (batch, length), ids that the output begins with, then
             padding.
         required, forbidden: int32 (batch, phrases, length), phrases that must
@@ -60,6 +62,7 @@ class Request(NamedTuple):
     top_k: tf.Tensor
     top_p: tf.Tensor
     seed: tf.Tensor
+    mbr: tf.Tensor
     prefix: tf.Tensor
     required: tf.Tensor
     forbidden: tf.Tensor
@@ -142,6 +145,16 @@ class Request(NamedTuple):
             temperature=tf.where(samples, self.temperature, 0.0),
             top_k=tf.maximum(self.top_k, 0),
             top_p=tf.where(self.top_p > 0, self.top_p, 1.0),
+            mbr=tf.maximum(self.mbr, 0.0),
+        )
+
+    def with_all_results(self) -> Request:
+        """Returns the wish for all that minimum Bayes risk chooses from."""
+        everything = tf.maximum(self.beam_size, self.num_results)
+        ranked = self.mbr > 0
+        return self._replace(
+            beam_size=tf.where(ranked, everything, self.beam_size),
+            num_results=tf.where(ranked, everything, self.num_results),
         )
 
     def is_plain(self) -> tf.Tensor:
@@ -172,6 +185,7 @@ OPTIONS = {
     "top_k": tf.int32,
     "top_p": tf.float32,
     "seed": tf.int32,
+    "mbr": tf.float32,
 }
 
 
