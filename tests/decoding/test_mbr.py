@@ -82,7 +82,7 @@ def test_what_most_agree_on_comes_first():
     found = mbr.ranked(result, tf.constant([1.0]), tf.constant([2]))
     assert found.ids.shape[1] == 2
     assert found.ids[0, 0].numpy().tolist()[:5] == [6, 7, 8, 9, 1]
-    assert found.scores[0, 0] == pytest.approx(-0.2)
+    assert float(found.scores[0, 0]) == pytest.approx(-0.2)
     assert found.lengths[0, 0] == 5
 
 
