@@ -26,14 +26,18 @@ class DecoderLayer(keras.layers.Layer):
         inputs: float tensor `(batch, length, hidden_size)`.
         memory_states: float tensor `(batch, memory_length, hidden_size)`.
         self_mask: optional bool tensor `(1 or batch, length, length)`; True =
-            may attend. The layer adds no causal mask; `Decoder` does.
+            may attend. Or an int tensor `(batch, length)`: the segments of
+            packed rows; 0 is padding. The layer adds no causal mask, unless
+            `config` has an attention variant; `Decoder` does.
         memory_mask: optional bool tensor `(batch, 1 or length, memory_length)`.
+        return_attention_weights: bool, on by default.
         training: bool, whether to drop.
 
     Returns:
-        Float tensor `(batch, length, hidden_size)`, and a dict of attention
-        weights: "self" `(batch, num_heads, length, length)` and "memory"
-        `(batch, num_heads, length, memory_length)`.
+        Float tensor `(batch, length, hidden_size)`; with
+        `return_attention_weights` also a dict of attention weights: "self"
+        `(batch, num_heads, length, length)` and "memory" `(batch, num_heads,
+        length, memory_length)`.
 
     Reference: Vaswani et al. 2017, section 3.1.
     """
@@ -43,7 +47,7 @@ class DecoderLayer(keras.layers.Layer):
         self.config = TransformerConfig.of(config)
         policy = {"dtype": self.dtype_policy}
         self.self_attention = make_attention(
-            self.config, "self", name="self_attention", **policy
+            self.config, "self", causal=True, name="self_attention", **policy
         )
         self.memory_attention = make_attention(
             self.config, "memory", name="memory_attention", **policy
@@ -75,27 +79,37 @@ class DecoderLayer(keras.layers.Layer):
         memory_states,
         self_mask=None,
         memory_mask=None,
+        return_attention_weights=True,
         training=None,
     ):
-        common = {"return_attention_weights": True, "training": training}
-        states, self_weights = self.self_residual(
+        common = {
+            "return_attention_weights": return_attention_weights,
+            "training": training,
+        }
+        result = self.self_residual(
             inputs,
             function=lambda query: self.self_attention(
                 query, attention_mask=self_mask, **common
             ),
             training=training,
         )
-        states, memory_weights = self.memory_residual(
+        states, self_weights = _parted(result)
+        result = self.memory_residual(
             states,
             function=lambda query: self.memory_attention(
                 query, memory_states, attention_mask=memory_mask, **common
             ),
             training=training,
         )
-        weights = {"self": self_weights, "memory": memory_weights}
-        return self._transform(states, training), weights
+        states, memory_weights = _parted(result)
+        states = self._transform(states, training)
+        if not return_attention_weights:
+            return states
+        return states, {"self": self_weights, "memory": memory_weights}
 
-    def step(self, rows, sizes, memory, cache, self_bias, memory_bias):
+    def step(
+        self, rows, sizes, memory, cache, self_bias, memory_bias, index=None
+    ):
         """Decodes one position; see `Decoder.step`.
 
         Args:
@@ -103,7 +117,7 @@ class DecoderLayer(keras.layers.Layer):
             sizes: (batch, beams), int scalars.
             memory: dict from `Decoder.project_memory`.
             cache: dict from `Decoder.init_cache` or the step before.
-            self_bias, memory_bias: as for `MultiHeadAttention.step`.
+            self_bias, memory_bias, index: as for `MultiHeadAttention.step`.
 
         Returns:
             The states `(batch * beams, hidden_size)` and the new cache.
@@ -111,7 +125,7 @@ class DecoderLayer(keras.layers.Layer):
         states, cache = self.self_residual(
             rows,
             function=lambda query: self.self_attention.step(
-                query, sizes, cache=cache, bias=self_bias
+                query, sizes, cache=cache, bias=self_bias, index=index
             ),
             training=False,
         )
@@ -135,3 +149,8 @@ class DecoderLayer(keras.layers.Layer):
 
     def get_config(self):
         return {**super().get_config(), "config": self.config.to_dict()}
+
+
+def _parted(result):
+    """Returns the states and the weights, which may be missing."""
+    return result if isinstance(result, tuple) else (result, None)
