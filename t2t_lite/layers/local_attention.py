@@ -53,7 +53,8 @@ class Blocks:
             size = tf.minimum(most, length)
             reach = tf.where(length > most, radius, 0)
         size = at_least(size, 1)
-        return cls(length, radius, causal, -(-length // size), size, reach)
+        count = at_least(-(-length // size), 1)
+        return cls(length, radius, causal, count, size, reach)
 
     @property
     def distances(self) -> Distances:
@@ -189,7 +190,7 @@ class Blocks:
         return (self.count - 1) * self.size + self._width
 
     def _batch(self, blocks: tf.Tensor) -> Size:
-        return shape_of(blocks)[0] // at_least(self.count, 1)
+        return shape_of(blocks)[0] // self.count
 
     def _blocks(self, tensor: tf.Tensor, more: int) -> tf.Tensor:
         """Cuts axis 2 into blocks, `more` of zeros on each side.

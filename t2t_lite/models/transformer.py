@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from t2t_lite import layers
 from t2t_lite.decoding.state import Cache, Logits
+from t2t_lite.layers.position import KINDS
 from t2t_lite.models.transformer_hparams import TransformerHParams
 from t2t_lite.registry import MODELS
 
@@ -59,7 +60,7 @@ class Transformer(keras.Model):
             self._position("target_position")
             if hparams.position == "learned"
             else self.source_position
-        )
+        )  # None where self-attention knows positions, or nothing does
         self.dropout = layers.Dropout(
             hparams.layer_prepostprocess_dropout, dtype=self.dtype_policy
         )
@@ -74,7 +75,8 @@ class Transformer(keras.Model):
         h = hparams
         default = h.hidden_size // h.num_heads
         heads = (h.key_head_size or default) + (h.value_head_size or default)
-        attention = 2 * h.hidden_size * h.num_heads * heads
+        shared = h.num_key_value_heads or h.num_heads
+        attention = h.hidden_size * (h.num_heads + shared) * heads
         kernels = 3 if h.activation == "swiglu" else 2
         feed_forward = kernels * h.hidden_size * h.filter_size
         encoder = h.num_encoder_layers or h.num_hidden_layers
@@ -82,10 +84,17 @@ class Transformer(keras.Model):
         tables = {"all": 1, "target_softmax": 2, "none": 3}
         rows = tables[h.shared_embedding] * vocab_size
         rows += 2 * h.max_length if h.position == "learned" else 0
+        positions = {
+            "relative": (2 * h.max_relative_position + 1)
+            * heads
+            * (encoder + decoder),
+            "t5_bias": 2 * h.relative_attention_num_buckets * h.num_heads,
+        }
         return (
             encoder * (attention + feed_forward)
             + decoder * (2 * attention + feed_forward)
             + rows * h.hidden_size
+            + positions.get(h.position, 0)
         )
 
     def _create_tables(self) -> None:
@@ -130,6 +139,7 @@ class Transformer(keras.Model):
             relu_dropout=h.relu_dropout,
             residual_dropout=h.layer_prepostprocess_dropout,
             attention_bias=h.attention_bias,
+            variant=self._variant(),
         )
         self.encoder = layers.Encoder(
             config,
@@ -146,8 +156,26 @@ class Transformer(keras.Model):
             name="decoder",
         )
 
-    def _position(self, name: str) -> layers.PositionEncoding:
+    def _variant(self) -> layers.AttentionVariant:
         h = self.hparams
+        added = h.position in KINDS
+        names = (
+            "max_relative_position",
+            "relative_attention_num_buckets",
+            "relative_attention_max_distance",
+            "rotary_base",
+            "local_attention_radius",
+            "num_key_value_heads",
+        )
+        return layers.AttentionVariant(
+            position="none" if added else h.position,
+            **{name: getattr(h, name) for name in names},
+        )
+
+    def _position(self, name: str) -> layers.PositionEncoding | None:
+        h = self.hparams
+        if h.position not in KINDS:
+            return None
         return layers.PositionEncoding(
             h.position,
             h.hidden_size,
@@ -211,18 +239,22 @@ class Transformer(keras.Model):
             self_mask = None
         else:
             target_segments = features["targets_segments"]
-            inputs_mask = layers.segment_mask(segments, segments)
             memory_mask = layers.segment_mask(target_segments, segments)
-            self_mask = layers.segment_mask(target_segments, target_segments)
+            # Made once for all layers, but for local attention, which is not
+            # to have a mask of all pairs.
+            inputs_mask, self_mask = segments, target_segments
+            if self.hparams.local_attention_radius is None:
+                inputs_mask, self_mask = (
+                    layers.segment_mask(ids, ids)
+                    for ids in (segments, target_segments)
+                )
         states = self._encode(
             inputs, inputs_mask, features.get("inputs_positions"), training
         )
-        x = self._shifted_targets(targets, features.get("targets_segments"))
-        x += self._positions(
+        x = self._placed(
+            self._shifted_targets(targets, features.get("targets_segments")),
             self.target_position,
-            targets,
             features.get("targets_positions"),
-            x.dtype,
         )
         return self.decoder(
             self.dropout(x, training=training),
@@ -275,14 +307,17 @@ class Transformer(keras.Model):
             ids = tf.where(segments == before, ids, 0)
         return self.target_embedding(ids)
 
-    def _positions(self, layer, ids, positions, dtype) -> tf.Tensor:
+    def _placed(self, x, layer, positions) -> tf.Tensor:
+        """Returns embeddings `(batch, length, hidden_size)` with positions."""
+        if layer is None:
+            return x
         if positions is None:
-            positions = tf.range(tf.shape(ids)[1])[None]
-        return tf.cast(layer(positions), dtype)
+            positions = tf.range(tf.shape(x)[1])[None]
+        return x + tf.cast(layer(positions), x.dtype)
 
     def _encode(self, inputs, mask, positions, training) -> tf.Tensor:
         x = self.source_embedding(inputs)
-        x += self._positions(self.source_position, inputs, positions, x.dtype)
+        x = self._placed(x, self.source_position, positions)
         return self.encoder(
             self.dropout(x, training=training),
             attention_mask=mask,
@@ -334,10 +369,12 @@ class Transformer(keras.Model):
             (Logits (batch, beams, vocab_size), the longer cache).
         """
         x = self.target_embedding(ids)
-        x += tf.cast(self.target_position(index[None, None]), x.dtype)
+        x = self._placed(x, self.target_position, index[None, None])
         with layers.rows_of_products(tf.size(ids)):
             x, kept = self.decoder.step(
-                x, context["memory"], cache.kept, ancestors, context["mask"]
+                *(x, context["memory"], cache.kept, ancestors),
+                context["mask"],
+                index,
             )
             logits = self.softmax.logits(x)
         return Logits(logits, self._exactly(x)), Cache(kept=kept)
