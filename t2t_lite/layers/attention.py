@@ -248,9 +248,7 @@ class MultiHeadAttention(keras.layers.Layer):
             )
         }
 
-    def step(
-        self, rows, sizes, cache=None, memory=None, bias=None, index=None
-    ):
+    def step(self, rows, sizes, cache=None, memory=None, bias=None, index=None):
         """Attends from one position of several hypotheses a sentence.
 
         Numbers are a call's; made for few queries and keys that grow from
@@ -288,9 +286,7 @@ class MultiHeadAttention(keras.layers.Layer):
             new[0] = self.positions.rotated(new[0], index, step=0)
             keys = tf.concat([cache["key"], new[0]], axis=2)
             values = tf.concat([cache["value"], new[1]], axis=2)
-            cache = still_near(
-                {"key": keys, "value": values}, radius, sizes[1]
-            )
+            cache = still_near({"key": keys, "value": values}, radius, sizes[1])
             tables = self.positions.place_tables(earlier, sizes[1])
         context = attend_one(
             query * self.key_head_size**-0.5, keys, values, bias, tables

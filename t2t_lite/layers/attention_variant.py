@@ -112,8 +112,8 @@ class AttentionVariant:
             causal: bool.
         """
         plain = dataclasses.replace(self, causal=False)
-        if plain == AttentionVariant():
-            return plain
+        if plain == PLAIN:
+            return PLAIN
         return dataclasses.replace(self, causal=causal)
 
     def check(
@@ -163,3 +163,6 @@ class AttentionVariant:
         if self.position == "alibi":
             return LinearBias(num_heads, **kwargs)
         return AttentionPositions(**kwargs)
+
+
+PLAIN = AttentionVariant()

@@ -8,7 +8,7 @@ from typing import Any
 
 from t2t_lite.layers._math import check_choice, check_positive, check_rate
 from t2t_lite.layers.attention import MultiHeadAttention
-from t2t_lite.layers.attention_variant import AttentionVariant
+from t2t_lite.layers.attention_variant import PLAIN, AttentionVariant
 from t2t_lite.layers.distances import AttentionPositions
 from t2t_lite.layers.feed_forward import ACTIVATIONS, FeedForward
 from t2t_lite.layers.residual import Residual
@@ -54,7 +54,7 @@ class TransformerConfig:
     attention_bias: bool = False
     feed_forward_bias: bool = True
     epsilon: float = 1e-6
-    variant: AttentionVariant | dict[str, Any] = AttentionVariant()
+    variant: AttentionVariant | dict[str, Any] = PLAIN
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "variant", AttentionVariant.of(self.variant))

@@ -38,7 +38,9 @@ def attention(layer, states, mask):
         weights[b, h, i, seen] = found / found.sum()
         for j in seen:
             if layer.variant.position == "relative":
-                added = clipped_row(layer.positions.value_embeddings, layer, i, j)
+                added = clipped_row(
+                    layer.positions.value_embeddings, layer, i, j
+                )
             context[b, i, h] += weights[b, h, i, j] * (
                 values[b, j, group] + added
             )
@@ -111,7 +113,7 @@ def turned(vector, place, base):
 
 def slope(head, num_heads):
     """Press et al. 2022: a geometric sequence from 2^(-8/n) with that ratio."""
-    power = 2 ** int(math.floor(math.log2(num_heads)))
+    power = 2 ** math.floor(math.log2(num_heads))
     if head < power:
         return (2 ** (-8 / power)) ** (head + 1)
     return (2 ** (-8 / (2 * power))) ** (2 * (head - power) + 1)
