@@ -11,6 +11,25 @@ from t2t_lite.models.transformer import TransformerHParams
 VOCAB = 23
 _NUMBERS = ["one", "two", "three", "four", "five", "six", "seven", "eight"]
 _COLOURS = ["red", "green", "blue", "black", "white", "brown", "grey"]
+# Fields of the hparams for each variant of attention, for 4 heads.
+VARIANTS = {
+    "none": {"position": "none"},
+    "relative": {"position": "relative", "max_relative_position": 3},
+    "t5_bias": {
+        "position": "t5_bias",
+        "relative_attention_num_buckets": 6,
+        "relative_attention_max_distance": 5,
+    },
+    "rotary": {"position": "rotary"},
+    "alibi": {"position": "alibi"},
+    "local": {"local_attention_radius": 2},
+    "grouped": {"num_key_value_heads": 2},
+    "rotary, local, multi-query": {
+        "position": "rotary",
+        "local_attention_radius": 3,
+        "num_key_value_heads": 1,
+    },
+}
 WORDS = [*_NUMBERS, *_COLOURS, "big", "small", "old", "new", "dog"]
 
 

@@ -42,24 +42,8 @@ def write(predictor, folder: str, dtype: str = "float32") -> None:
     Raises:
         UserError: CTranslate2 is not installed or has no such model.
     """
-    try:
-        from ctranslate2.specs import TransformerSpec, common_spec
-    except ImportError as error:
-        raise UserError(
-            "--format=ctranslate2 needs CTranslate2: pip install ctranslate2"
-        ) from error
-    hparams = predictor.hparams
     _check(predictor)
-    activation = getattr(
-        common_spec.Activation, _ACTIVATIONS[hparams.activation]
-    )
-    encoder, decoder = predictor.model.encoder, predictor.model.decoder
-    spec = TransformerSpec.from_config(
-        (encoder.num_layers, decoder.num_layers),
-        hparams.num_heads,
-        pre_norm=hparams.norm == "pre",
-        activation=activation,
-    )
+    spec = _specification(predictor)
     _fill(spec, predictor)
     tokens = _tokens(predictor.encoder)
     spec.register_source_vocabulary(tokens)
@@ -70,7 +54,7 @@ def write(predictor, folder: str, dtype: str = "float32") -> None:
     )
     spec.config.bos_token = spec.config.decoder_start_token = tokens[PAD_ID]
     spec.config.add_source_eos = True
-    norm = decoder.blocks[0].self_residual.layer_norm
+    norm = predictor.model.decoder.blocks[0].self_residual.layer_norm
     spec.config.layer_norm_epsilon = norm.epsilon
     spec.validate()
     spec.optimize(quantization=dtype if dtype != "float32" else None)
@@ -78,6 +62,40 @@ def write(predictor, folder: str, dtype: str = "float32") -> None:
     spec.save(folder)
     encoder = predictor.encoder
     encoder.save(os.path.join(folder, encoder.file_name))
+
+
+def _specification(predictor):
+    """Returns CTranslate2's description of such a model, without weights."""
+    try:
+        from ctranslate2.specs import common_spec, transformer_spec
+    except ImportError as error:
+        raise UserError(
+            "--format=ctranslate2 needs CTranslate2: pip install ctranslate2"
+        ) from error
+    model, hparams = predictor.model, predictor.hparams
+    shared = hparams.num_key_value_heads
+    options = {
+        "pre_norm": hparams.norm == "pre",
+        "activation": getattr(
+            common_spec.Activation, _ACTIVATIONS[hparams.activation]
+        ),
+        "relative_position": hparams.position == "relative",
+        "relative_attention_bias": hparams.position == "t5_bias",
+        "num_heads_kv": None if shared == hparams.num_heads else shared,
+    }
+    if hparams.position == "rotary":
+        # Of all numbers of a head, whose halves are turned against each other.
+        options |= {"rotary_dim": 0, "rotary_interleave": False}
+        options["rotary_base"] = hparams.rotary_base
+    encoder = transformer_spec.TransformerEncoderSpec(
+        model.encoder.num_layers, hparams.num_heads, **options
+    )
+    if hparams.position == "rotary":
+        del encoder.position_encodings  # which the decoder's has not
+    decoder = transformer_spec.TransformerDecoderSpec(
+        model.decoder.num_layers, hparams.num_heads, **options
+    )
+    return transformer_spec.TransformerSpec(encoder, decoder)
 
 
 def translator(folder: str, predictor):
@@ -127,6 +145,8 @@ def _check(predictor) -> None:
         "key_head_size": hparams.key_head_size is not None,
         "value_head_size": hparams.value_head_size is not None,
         "embedding_scale": hparams.embedding_scale == "softmax",
+        "position": hparams.position == "alibi",
+        "local_attention_radius": hparams.local_attention_radius is not None,
     }
     for name, wrong in reasons.items():
         if wrong:
@@ -161,7 +181,9 @@ def _fill(spec, predictor) -> None:
         weights[PAD_ID] = 0.0
         embeddings.weight = weights
         side.scale_embeddings = scaled
-        side.position_encodings.encodings = _positions(model, side, spec)
+        if hasattr(side, "position_encodings"):
+            encodings = _positions(model, side, spec)
+            side.position_encodings.encodings = encodings
         if stack.final_norm is not None:
             _norm(side.layer_norm, stack.final_norm)
         for theirs, ours in zip(side.layer, stack.blocks, strict=True):
@@ -177,9 +199,11 @@ def _positions(model, side, spec) -> np.ndarray:
     layer = (
         model.source_position if side is spec.encoder else model.target_position
     )
+    length = max(2048, 2 * model.hparams.max_length)
+    if layer is None:  # without any, it would add sinusoids of its own
+        return np.zeros([length, model.hparams.hidden_size], np.float32)
     if layer.kind == "learned":
         return _array(layer.embeddings)
-    length = max(2048, 2 * model.hparams.max_length)
     places = np.arange(length, dtype=np.int32)[None]
     return sinusoids(places, layer.hidden_size, layer.kind)[0].numpy()
 
@@ -193,6 +217,7 @@ def _layer(theirs, ours) -> None:
     decodes = hasattr(ours, "memory_attention")
     residual = ours.self_residual if decodes else ours.attention_residual
     _attention(theirs.self_attention, ours.self_attention, [0, 1])
+    _distances(theirs.self_attention, ours.self_attention)
     _norm(theirs.self_attention.layer_norm, residual.layer_norm)
     if decodes:
         _attention(theirs.attention, ours.memory_attention, [0, 1, 2])
@@ -210,6 +235,18 @@ def _attention(theirs, ours, places) -> None:
     )
     for place, name in zip(places, names, strict=True):
         _linear(theirs.linear[place], ours, name, ours.use_bias)
+
+
+def _distances(theirs, ours) -> None:
+    """Copies what a self-attention has learned of distances."""
+    positions, variant = ours.positions, ours.variant
+    if variant.position == "relative":
+        theirs.relative_position_keys = _array(positions.key_embeddings)
+        theirs.relative_position_values = _array(positions.value_embeddings)
+    elif variant.position == "t5_bias":
+        most = variant.relative_attention_max_distance
+        theirs.relative_attention_bias = _array(positions.embeddings)
+        theirs.relative_attention_max_distance = np.int32(most)
 
 
 def _linear(theirs, ours, name: str, bias: bool) -> None:

@@ -164,7 +164,7 @@ class FixedSearch:
             tf.constant(0),
             tf.fill([beams, self._length], PAD_ID),  # ids
             first[0],  # log-probabilities
-            tf.zeros([beams, self._length], tf.int32),  # ancestry
+            tf.zeros([beams, self._length], tf.int32),  # the last ancestors
             tf.fill([self._length], PAD_ID),  # the best that has ended
             tf.constant(_NEVER),  # and its score
             cache,
@@ -227,7 +227,7 @@ class FixedSearch:
         live = tf.where(ends, _NEVER, totals)
         log_probs, kept = tf.math.top_k(live, beams)
         own = tf.range(beams)[:, None]
-        path = tf.where(here[None] > 0, own, path)
+        path = tf.concat([path[:, 1:], own], axis=1)
         return (
             index + 1,
             tf.ensure_shape(tf.gather(grown, kept), [beams, length]),
@@ -235,11 +235,7 @@ class FixedSearch:
             tf.gather(path, tf.gather(parents, kept)),
             done,
             score,
-            tf.nest.map_structure(
-                lambda old, new: self._stored(here, old, new),
-                cache,
-                longer.kept,
-            ),
+            tf.nest.map_structure(self._last_places, cache, longer.kept),
         )
 
     def _continuations(self, logits, log_probs):
@@ -254,19 +250,19 @@ class FixedSearch:
         return totals, chosen // size, chosen % size
 
     def _ancestors(self, index, path):
-        """Returns bool (1, K, (length + 1) * K): each one's own places."""
+        """Returns bool (1, K, (length + 1) * K): each one's own places.
+
+        The last of them are those of the last steps, as in a cache that grows.
+        """
         beams, length = self._options.beam_size, self._length
         own = path[:, :, None] == tf.range(beams)[None, None]
-        own &= (tf.range(length) < index)[None, :, None]
+        own &= (tf.range(length) >= length - index)[None, :, None]
         own = tf.reshape(own, [beams, length * beams])
         return tf.concat([own, tf.eye(beams) > 0], axis=1)[None]
 
-    def _stored(self, here, old, longer):
-        """Returns the cache with the last places' contents at this step's."""
-        beams, length = self._options.beam_size, self._length
-        _, heads, places, size = old.shape
-        new = longer[:, :, places:]
-        parted = tf.reshape(old, [heads, length, beams, size])
-        new = tf.reshape(new, [heads, 1, beams, size])
-        kept = tf.where(here[None, :, None, None] > 0, new, parted)
-        return tf.reshape(kept, [1, heads, places, size])
+    def _last_places(self, old, new):
+        """Returns the last places of a step's cache, as many as before."""
+        places = old.shape[2]
+        missing = max(places - new.shape[2], 0)
+        new = tf.pad(new, [[0, 0], [0, 0], [missing, 0], [0, 0]])
+        return new[:, :, new.shape[2] - places :]

@@ -1,6 +1,7 @@
 """Layers of the Transformer; everything here is plain Keras."""
 
 from t2t_lite.layers.attention import MultiHeadAttention
+from t2t_lite.layers.attention_variant import AttentionVariant
 from t2t_lite.layers.decoder import Decoder
 from t2t_lite.layers.decoder_layer import DecoderLayer
 from t2t_lite.layers.dropout import Dropout
@@ -27,6 +28,7 @@ from t2t_lite.layers.seeds import draws_of, seed_scope, uniform_draws
 from t2t_lite.layers.transformer_config import TransformerConfig
 
 __all__ = [
+    "AttentionVariant",
     "Decoder",
     "DecoderLayer",
     "Dropout",

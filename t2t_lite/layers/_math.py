@@ -21,6 +21,13 @@ def shape_of(tensor: tf.Tensor) -> list[int | tf.Tensor]:
     ]
 
 
+def at_least(size: int | tf.Tensor, least: int | tf.Tensor) -> int | tf.Tensor:
+    """Returns the larger size: an int if both are."""
+    if isinstance(size, int) and isinstance(least, int):
+        return max(size, least)
+    return tf.maximum(size, least)
+
+
 def product(
     inputs: tf.Tensor,
     kernel: keras.Variable,

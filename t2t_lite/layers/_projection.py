@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import keras
 import tensorflow as tf
 
-from t2t_lite.layers._math import fused_glorot_uniform, product
+from t2t_lite.layers._math import fused_glorot_uniform, product, shape_of
 
 
 def add_projection(
@@ -59,3 +59,46 @@ def project(
     """
     bias = getattr(layer, f"{name}_bias") if layer.use_bias else None
     return product(inputs, getattr(layer, f"{name}_kernel"), bias)
+
+
+def split_heads(
+    outputs: tf.Tensor,
+    batch: int | tf.Tensor,
+    length: int | tf.Tensor,
+    heads: Sequence[tuple[int, int]],
+) -> list[tf.Tensor]:
+    """Returns the heads of projections that lie side by side.
+
+    Args:
+        outputs: float tensor `(batch, length, ...)`, or the same numbers in
+            another shape.
+        batch: int or int scalar tensor.
+        length: the same.
+        heads: (number of heads, size of each), of each projection.
+
+    Returns:
+        One float tensor `(batch, number, length, size)` for each projection.
+    """
+    # Split and unstack: the gradient of indexing fills a tensor of zeros.
+    if len(set(heads)) == 1:
+        shape = [batch, length, len(heads), *heads[0]]
+        outputs = tf.reshape(outputs, shape)
+        return tf.unstack(tf.transpose(outputs, [2, 0, 3, 1, 4]))
+    widths = [count * size for count, size in heads]
+    return [
+        tf.transpose(tf.reshape(part, [batch, length, *form]), [0, 2, 1, 3])
+        for part, form in zip(
+            tf.split(outputs, widths, axis=-1), heads, strict=True
+        )
+    ]
+
+
+def joined_heads(context: tf.Tensor) -> tf.Tensor:
+    """Returns heads `(batch, number, length, size)` side by side.
+
+    Returns:
+        Float tensor `(batch, length, number * size)`.
+    """
+    batch, count, length, size = shape_of(context)
+    joined = tf.transpose(context, [0, 2, 1, 3])
+    return tf.reshape(joined, [batch, length, count * size])

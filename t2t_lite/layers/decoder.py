@@ -9,11 +9,14 @@ import tensorflow as tf
 
 from t2t_lite.layers._math import PACKAGE, check_positive, shape_of
 from t2t_lite.layers.decoder_layer import DecoderLayer
-from t2t_lite.layers.masks import look_ahead_mask
+from t2t_lite.layers.masks import look_ahead_mask, segment_mask
 from t2t_lite.layers.norm import LayerNorm
 from t2t_lite.layers.one_position import attention_bias
 from t2t_lite.layers.recompute import recomputed
-from t2t_lite.layers.transformer_config import TransformerConfig
+from t2t_lite.layers.transformer_config import (
+    TransformerConfig,
+    share_positions,
+)
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
@@ -40,7 +43,8 @@ class Decoder(keras.layers.Layer):
             None without memory.
         self_mask: optional bool tensor `(batch, 1 or length, length)`;
             True = may attend. The causal mask is always applied; padding at
-            the end needs no other, packed rows need their segments.
+            the end needs no other, packed rows need their segments, which may
+            also be given as they are, int `(batch, length)`.
         memory_mask: optional bool tensor `(batch, 1 or length, memory_length)`.
         return_attention_weights: bool.
         training: bool, whether to drop.
@@ -79,6 +83,7 @@ class Decoder(keras.layers.Layer):
         # Keras tracks the list; tf.train.Checkpoint sees only attributes.
         for block in self.blocks:
             setattr(self, block.name, block)
+        self.positions = share_positions(self.blocks)
         self.final_norm = None
         if self.config.norm == "pre":
             self.final_norm = LayerNorm(
@@ -86,6 +91,8 @@ class Decoder(keras.layers.Layer):
             )
 
     def build(self, input_shape):
+        if self.positions is not None:
+            self.positions.build()
         for block in self.blocks:
             block.build(input_shape)
         if self.final_norm is not None:
@@ -101,21 +108,32 @@ class Decoder(keras.layers.Layer):
         training=None,
     ):
         options = {
-            "self_mask": look_ahead_mask(inputs, self_mask),
+            "self_mask": self._causal(inputs, self_mask),
             "memory_mask": memory_mask,
+            "return_attention_weights": return_attention_weights,
             "training": training,
         }
         states, weights = inputs, []
         for block in self.blocks:
-            if self.recompute and training and not return_attention_weights:
-                call = functools.partial(_states_of, block, **options)
+            if return_attention_weights:
+                states, block_weights = block(states, memory_states, **options)
+                weights.append(block_weights)
+            elif self.recompute and training:
+                call = functools.partial(block, **options)
                 read = [states] + [memory_states] * self.memory
                 states = recomputed(block, call, *read)
-                continue
-            states, block_weights = block(states, memory_states, **options)
-            weights.append(block_weights)
+            else:
+                states = block(states, memory_states, **options)
         states = self._finish(states)
         return (states, weights) if return_attention_weights else states
+
+    def _causal(self, inputs, self_mask):
+        """Returns the mask of all layers, causal unless they see to it."""
+        if self.blocks[0].self_attention.variant.causal:
+            return self_mask
+        if self_mask is not None and self_mask.dtype != tf.bool:
+            self_mask = segment_mask(self_mask, self_mask)
+        return look_ahead_mask(inputs, self_mask)
 
     def project_memory(self, states) -> list[dict[str, tf.Tensor]]:
         """Returns every layer's keys and values of the encoder's states.
@@ -141,21 +159,33 @@ class Decoder(keras.layers.Layer):
             for block in self.blocks
         ]
 
-    def step(self, inputs, memory, cache, self_mask=None, memory_mask=None):
+    def step(
+        self,
+        inputs,
+        memory,
+        cache,
+        self_mask=None,
+        memory_mask=None,
+        index=None,
+    ):
         """Decodes one position of several hypotheses a sentence.
 
         The cache has a place for each hypothesis of each step, in the order
         of the steps, and nothing in it ever moves: which places a hypothesis
-        descends from is what `self_mask` says.
+        descends from is what `self_mask` says. Of local attention it has only
+        the last steps that the next one can see.
 
         Args:
             inputs: float tensor `(batch, beams, hidden_size)`.
             memory: list from `project_memory`; None without memory.
             cache: list from `init_cache(batch)` or from the step before.
             self_mask: optional bool tensor `(batch, beams, places)`, places =
-                those of the cache, then one for each of `inputs`; None = all,
-                as it is with one beam.
+                those of all steps so far, then one for each of `inputs`; None
+                = all, as it is with one beam.
             memory_mask: optional bool tensor `(batch, 1, memory_length)`.
+            index: int or int32 scalar tensor, the position; by default as
+                many steps as the cache has. Rotary positions with local
+                attention need it.
 
         Returns:
             The states `(batch, beams, hidden_size)`, in float32 in a scope of
@@ -165,9 +195,10 @@ class Decoder(keras.layers.Layer):
         sizes = shape_of(inputs)[:2]
         # Rows from here on: shapes are worked out once and not per product.
         states = tf.reshape(inputs, [-1, inputs.shape[2]])
+        attention = self.blocks[0].self_attention
         biases = [
-            None if mask is None else attention_bias(mask)
-            for mask in (self_mask, memory_mask)
+            attention.step_bias(self_mask, cache[0], sizes[1]),
+            None if memory_mask is None else attention_bias(memory_mask),
         ]
         memory = memory or [None] * self.num_layers
         new_cache = []
@@ -175,7 +206,7 @@ class Decoder(keras.layers.Layer):
             self.blocks, memory, cache, strict=True
         ):
             states, block_cache = block.step(
-                states, sizes, block_memory, block_cache, *biases
+                states, sizes, block_memory, block_cache, *biases, index
             )
             new_cache.append(block_cache)
         states = tf.reshape(self._finish(states), [*sizes, inputs.shape[2]])
@@ -194,8 +225,3 @@ class Decoder(keras.layers.Layer):
             "memory": self.memory,
             "recompute": self.recompute,
         }
-
-
-def _states_of(block, states, memory_states=None, **options):
-    """Returns what the layer gives to the next one, without its weights."""
-    return block(states, memory_states, **options)[0]

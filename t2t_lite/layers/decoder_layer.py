@@ -28,14 +28,18 @@ class DecoderLayer(keras.layers.Layer):
         memory_states: float tensor `(batch, memory_length, hidden_size)`;
             None without memory.
         self_mask: optional bool tensor `(1 or batch, length, length)`; True =
-            may attend. The layer adds no causal mask; `Decoder` does.
+            may attend. Or an int tensor `(batch, length)`: the segments of
+            packed rows; 0 is padding. The layer adds no causal mask, unless
+            `config` has an attention variant; `Decoder` does.
         memory_mask: optional bool tensor `(batch, 1 or length, memory_length)`.
+        return_attention_weights: bool, on by default.
         training: bool, whether to drop.
 
     Returns:
-        Float tensor `(batch, length, hidden_size)`, and a dict of attention
-        weights: "self" `(batch, num_heads, length, length)` and, with memory,
-        "memory" `(batch, num_heads, length, memory_length)`.
+        Float tensor `(batch, length, hidden_size)`; with
+        `return_attention_weights` also a dict of attention weights: "self"
+        `(batch, num_heads, length, length)` and, with memory, "memory"
+        `(batch, num_heads, length, memory_length)`.
 
     Reference: Vaswani et al. 2017, section 3.1.
     """
@@ -48,7 +52,7 @@ class DecoderLayer(keras.layers.Layer):
         self.memory = memory
         policy = {"dtype": self.dtype_policy}
         self.self_attention = make_attention(
-            self.config, "self", name="self_attention", **policy
+            self.config, "self", causal=True, name="self_attention", **policy
         )
         if memory:
             self.memory_attention = make_attention(
@@ -82,28 +86,37 @@ class DecoderLayer(keras.layers.Layer):
         memory_states=None,
         self_mask=None,
         memory_mask=None,
+        return_attention_weights=True,
         training=None,
     ):
-        common = {"return_attention_weights": True, "training": training}
-        states, self_weights = self.self_residual(
+        common = {
+            "return_attention_weights": return_attention_weights,
+            "training": training,
+        }
+        result = self.self_residual(
             inputs,
             function=lambda query: self.self_attention(
                 query, attention_mask=self_mask, **common
             ),
             training=training,
         )
+        states, self_weights = _parted(result)
         weights = {"self": self_weights}
         if self.memory:
-            states, weights["memory"] = self.memory_residual(
+            result = self.memory_residual(
                 states,
                 function=lambda query: self.memory_attention(
                     query, memory_states, attention_mask=memory_mask, **common
                 ),
                 training=training,
             )
-        return self._transform(states, training), weights
+            states, weights["memory"] = _parted(result)
+        states = self._transform(states, training)
+        return (states, weights) if return_attention_weights else states
 
-    def step(self, rows, sizes, memory, cache, self_bias, memory_bias):
+    def step(
+        self, rows, sizes, memory, cache, self_bias, memory_bias, index=None
+    ):
         """Decodes one position; see `Decoder.step`.
 
         Args:
@@ -111,7 +124,7 @@ class DecoderLayer(keras.layers.Layer):
             sizes: (batch, beams), int scalars.
             memory: dict from `Decoder.project_memory`; None without memory.
             cache: dict from `Decoder.init_cache` or the step before.
-            self_bias, memory_bias: as for `MultiHeadAttention.step`.
+            self_bias, memory_bias, index: as for `MultiHeadAttention.step`.
 
         Returns:
             The states `(batch * beams, hidden_size)` and the new cache.
@@ -119,7 +132,7 @@ class DecoderLayer(keras.layers.Layer):
         states, cache = self.self_residual(
             rows,
             function=lambda query: self.self_attention.step(
-                query, sizes, cache=cache, bias=self_bias
+                query, sizes, cache=cache, bias=self_bias, index=index
             ),
             training=False,
         )
@@ -148,3 +161,8 @@ class DecoderLayer(keras.layers.Layer):
             "config": self.config.to_dict(),
             "memory": self.memory,
         }
+
+
+def _parted(result):
+    """Returns the states and the weights, which may be missing."""
+    return result if isinstance(result, tuple) else (result, None)

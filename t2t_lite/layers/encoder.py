@@ -10,7 +10,10 @@ from t2t_lite.layers._math import PACKAGE, check_positive
 from t2t_lite.layers.encoder_layer import EncoderLayer
 from t2t_lite.layers.norm import LayerNorm
 from t2t_lite.layers.recompute import recomputed
-from t2t_lite.layers.transformer_config import TransformerConfig
+from t2t_lite.layers.transformer_config import (
+    TransformerConfig,
+    share_positions,
+)
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
@@ -29,7 +32,8 @@ class Encoder(keras.layers.Layer):
     Call arguments:
         inputs: float tensor `(batch, length, hidden_size)`.
         attention_mask: optional bool tensor `(batch, 1 or length, length)`;
-            True = may attend.
+            True = may attend. Or an int tensor `(batch, length)`: the segments
+            of packed rows; 0 is padding.
         return_attention_weights: bool.
         training: bool, whether to drop.
 
@@ -64,6 +68,7 @@ class Encoder(keras.layers.Layer):
         # Keras tracks the list; tf.train.Checkpoint sees only attributes.
         for block in self.blocks:
             setattr(self, block.name, block)
+        self.positions = share_positions(self.blocks)
         self.final_norm = None
         if self.config.norm == "pre":
             self.final_norm = LayerNorm(
@@ -71,6 +76,8 @@ class Encoder(keras.layers.Layer):
             )
 
     def build(self, input_shape):
+        if self.positions is not None:
+            self.positions.build()
         for block in self.blocks:
             block.build(input_shape)
         if self.final_norm is not None:

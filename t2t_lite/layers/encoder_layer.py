@@ -23,7 +23,8 @@ class EncoderLayer(keras.layers.Layer):
     Call arguments:
         inputs: float tensor `(batch, length, hidden_size)`.
         attention_mask: optional bool tensor `(batch, 1 or length, length)`;
-            True = may attend.
+            True = may attend. Or an int tensor `(batch, length)`: the segments
+            of packed rows; 0 is padding.
         return_attention_weights: bool.
         training: bool, whether to drop.
 
@@ -69,16 +70,17 @@ class EncoderLayer(keras.layers.Layer):
             return self.self_attention(
                 query,
                 attention_mask=attention_mask,
-                return_attention_weights=True,
+                return_attention_weights=return_attention_weights,
                 training=training,
             )
 
         def transform(states):
             return self.feed_forward(states, training=training)
 
-        states, weights = self.attention_residual(
+        result = self.attention_residual(
             inputs, function=attend, training=training
         )
+        states, weights = result if return_attention_weights else (result, None)
         states = self.feed_forward_residual(
             states, function=transform, training=training
         )

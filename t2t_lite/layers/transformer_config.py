@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
 from t2t_lite.layers._math import check_choice, check_positive, check_rate
 from t2t_lite.layers.attention import MultiHeadAttention
+from t2t_lite.layers.attention_variant import PLAIN, AttentionVariant
+from t2t_lite.layers.distances import AttentionPositions
 from t2t_lite.layers.feed_forward import ACTIVATIONS, FeedForward
 from t2t_lite.layers.residual import Residual
 
@@ -29,6 +32,10 @@ class TransformerConfig:
         attention_bias: bool; off, as in the paper's parameter counts.
         feed_forward_bias: bool.
         epsilon: float, of the layer norms.
+        variant: `AttentionVariant`, or a dict of its fields: positions and
+            radius of the self-attention, which is causal in the decoder
+            whatever `causal` says, and the heads of keys and values of all
+            attention.
 
     Raises:
         ValueError: a field is outside its range.
@@ -47,8 +54,10 @@ class TransformerConfig:
     attention_bias: bool = False
     feed_forward_bias: bool = True
     epsilon: float = 1e-6
+    variant: AttentionVariant | dict[str, Any] = PLAIN
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "variant", AttentionVariant.of(self.variant))
         check_positive(
             hidden_size=self.hidden_size,
             filter_size=self.filter_size,
@@ -70,9 +79,13 @@ class TransformerConfig:
 
 
 def make_attention(
-    config: TransformerConfig, projection: str, **kwargs
+    config: TransformerConfig, projection: str, causal: bool = False, **kwargs
 ) -> MultiHeadAttention:
     """Returns the attention that `config` describes; kwargs are Keras'."""
+    if projection == "self":
+        variant = config.variant.of_stack(causal)
+    else:
+        variant = config.variant.of_memory()
     return MultiHeadAttention(
         config.hidden_size,
         config.num_heads,
@@ -81,8 +94,27 @@ def make_attention(
         dropout=config.attention_dropout,
         use_bias=config.attention_bias,
         projection=projection,
+        variant=variant,
         **kwargs,
     )
+
+
+def share_positions(blocks: Sequence[Any]) -> AttentionPositions | None:
+    """Makes the self-attention of several layers know positions by one layer.
+
+    Args:
+        blocks: layers with a `self_attention`, not built yet.
+
+    Returns:
+        That layer, to be built before them; None where each has its own.
+    """
+    first = blocks[0].self_attention
+    if not first.variant.is_shared_by_layers:
+        return None
+    positions = first.make_positions()
+    for block in blocks:
+        block.self_attention.positions = positions
+    return positions
 
 
 def make_feed_forward(config: TransformerConfig, **kwargs) -> FeedForward:

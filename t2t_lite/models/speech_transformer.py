@@ -129,7 +129,7 @@ class SpeechTransformer(Transformer):
             x = convolution(x)
         size = x.shape[2] * x.shape[3]
         x = self.projection(tf.reshape(x, [tf.shape(x)[0], -1, size]))
-        x += self._positions(self.source_position, x, None, x.dtype)
+        x = self._placed(x, self.source_position)
         return self.encoder(
             self.dropout(x, training=training),
             attention_mask=mask,

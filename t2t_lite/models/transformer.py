@@ -15,6 +15,7 @@ from t2t_lite.models.transformer_parts import (
     TransformerModel,
     attention_parameters,
     feed_forward_parameters,
+    position_parameters,
 )
 from t2t_lite.registry import MODELS
 from t2t_lite.task import Task
@@ -59,7 +60,7 @@ class Transformer(TransformerModel):
             self._position("target_position")
             if hparams.position == "learned"
             else self.source_position
-        )
+        )  # None where self-attention knows positions, or nothing does
         self.encoder = self._encoder()
         self.decoder = self._decoder()
 
@@ -77,6 +78,7 @@ class Transformer(TransformerModel):
             encoder * (attention + feed_forward)
             + decoder * (2 * attention + feed_forward)
             + rows * h.hidden_size
+            + position_parameters(h, encoder + decoder)
         )
 
     def _create_tables(self) -> None:
@@ -123,18 +125,22 @@ class Transformer(TransformerModel):
             self_mask = None
         else:
             target_segments = features["targets_segments"]
-            inputs_mask = layers.segment_mask(segments, segments)
             memory_mask = layers.segment_mask(target_segments, segments)
-            self_mask = layers.segment_mask(target_segments, target_segments)
+            # Made once for all layers, but for local attention, which is not
+            # to have a mask of all pairs.
+            inputs_mask, self_mask = segments, target_segments
+            if self.hparams.local_attention_radius is None:
+                inputs_mask, self_mask = (
+                    layers.segment_mask(ids, ids)
+                    for ids in (segments, target_segments)
+                )
         states = self._encode(
             inputs, inputs_mask, features.get("inputs_positions"), training
         )
-        x = self._shifted_targets(targets, features.get("targets_segments"))
-        x += self._positions(
+        x = self._placed(
+            self._shifted_targets(targets, features.get("targets_segments")),
             self.target_position,
-            targets,
             features.get("targets_positions"),
-            x.dtype,
         )
         return self.decoder(
             self.dropout(x, training=training),
@@ -193,7 +199,7 @@ class Transformer(TransformerModel):
 
     def _encode(self, inputs, mask, positions, training) -> tf.Tensor:
         x = self.source_embedding(inputs)
-        x += self._positions(self.source_position, inputs, positions, x.dtype)
+        x = self._placed(x, self.source_position, positions)
         return self.encoder(
             self.dropout(x, training=training),
             attention_mask=mask,
@@ -245,10 +251,12 @@ class Transformer(TransformerModel):
             (Logits (batch, beams, vocab_size), the longer cache).
         """
         x = self.target_embedding(ids)
-        x += tf.cast(self.target_position(index[None, None]), x.dtype)
+        x = self._placed(x, self.target_position, index[None, None])
         with layers.rows_of_products(tf.size(ids)):
             x, kept = self.decoder.step(
-                x, context["memory"], cache.kept, ancestors, context["mask"]
+                *(x, context["memory"], cache.kept, ancestors),
+                context["mask"],
+                index,
             )
             logits = self.softmax.logits(x)
         return Logits(logits, self._exactly(x)), Cache(kept=kept)

@@ -147,8 +147,7 @@ class TransformerEncoder(TransformerModel):
         return self._mean(inputs, self._encode(inputs, False))
 
     def _encode(self, inputs: tf.Tensor, training: bool) -> tf.Tensor:
-        x = self.embedding(inputs)
-        x += self._positions(self.position, inputs, None, x.dtype)
+        x = self._placed(self.embedding(inputs), self.position)
         return self.encoder(
             self.dropout(x, training=training),
             attention_mask=layers.padding_mask(inputs)[:, None],

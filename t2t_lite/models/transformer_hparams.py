@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 
 from t2t_lite.hparams import HParams, require, require_choice
+from t2t_lite.layers.attention_variant import POSITIONS
+from t2t_lite.layers.position import KINDS
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -22,7 +24,24 @@ class TransformerHParams(HParams):
         layer_prepostprocess_dropout: on embeddings and every residual branch.
         attention_dropout, relu_dropout: on weights, inside the feed-forward.
         attention_bias: biases in the attention's projections.
-        position: a kind of `layers.PositionEncoding`.
+        position: what tells positions apart. Added to the embeddings, a kind
+            of `layers.PositionEncoding`: "sinusoid_t2t", "sinusoid_paper",
+            "sinusoid_marian" or "learned". Or known to self-attention alone,
+            with nothing added, see `layers.AttentionVariant`: "relative"
+            (Shaw et al. 2018; T2T's self_attention_type=dot_product_relative
+            with pos=none), "t5_bias", "rotary", "alibi". Or "none".
+        max_relative_position: of position=relative, where distances are
+            clipped.
+        relative_attention_num_buckets, relative_attention_max_distance: of
+            position=t5_bias: numbers of a head, even and at least 4, and the
+            distance from which all share the last.
+        rotary_base: of position=rotary.
+        local_attention_radius: positions that self-attention sees on each
+            side, in the decoder before the query alone; none = all. With any
+            position.
+        num_key_value_heads: heads of keys and values in all attention, each
+            shared by as many heads of queries; a divisor of num_heads, 1 =
+            multi-query attention; none = num_heads.
         shared_embedding: "all" (source, target and softmax are one table),
             "target_softmax" or "none".
         embedding_scale: where sqrt(hidden_size) goes: "lookup", "softmax" or
@@ -47,6 +66,12 @@ class TransformerHParams(HParams):
     relu_dropout: float = 0.1
     attention_bias: bool = False
     position: str = "sinusoid_t2t"
+    max_relative_position: int = 20
+    relative_attention_num_buckets: int = 32
+    relative_attention_max_distance: int = 128
+    rotary_base: float = 10000.0
+    local_attention_radius: int | None = None
+    num_key_value_heads: int | None = None
     shared_embedding: str = "all"
     embedding_scale: str = "lookup"
     recompute: bool = False
@@ -82,6 +107,9 @@ class TransformerHParams(HParams):
             "num_decoder_layers",
             "key_head_size",
             "value_head_size",
+            "max_relative_position",
+            "local_attention_radius",
+            "num_key_value_heads",
         ):
             value = getattr(self, name)
             require(value is None or value > 0, name, "an int above 0", value)
@@ -89,11 +117,7 @@ class TransformerHParams(HParams):
             "activation", self.activation, ("relu", "gelu", "swiglu")
         )
         require_choice("norm", self.norm, ("pre", "post"))
-        require_choice(
-            "position",
-            self.position,
-            ("sinusoid_t2t", "sinusoid_paper", "sinusoid_marian", "learned"),
-        )
+        require_choice("position", self.position, (*KINDS, *POSITIONS))
         require_choice(
             "shared_embedding",
             self.shared_embedding,
@@ -103,4 +127,41 @@ class TransformerHParams(HParams):
             "embedding_scale",
             self.embedding_scale,
             ("lookup", "softmax", "none"),
+        )
+        self._check_variant()
+
+    def _check_variant(self) -> None:
+        """Checks what `layers.AttentionVariant` takes."""
+        buckets = self.relative_attention_num_buckets
+        require(
+            buckets >= 4 and buckets % 2 == 0,
+            "relative_attention_num_buckets",
+            "an even int of 4 or more",
+            buckets,
+        )
+        require(
+            self.relative_attention_max_distance > buckets // 2,
+            "relative_attention_max_distance",
+            f"an int above half of relative_attention_num_buckets={buckets}",
+            self.relative_attention_max_distance,
+        )
+        require(
+            self.rotary_base > 1,
+            "rotary_base",
+            "a number above 1",
+            self.rotary_base,
+        )
+        shared = self.num_key_value_heads
+        require(
+            shared is None or self.num_heads % shared == 0,
+            "num_key_value_heads",
+            f"a divisor of num_heads={self.num_heads}",
+            shared,
+        )
+        head_size = self.key_head_size or self.hidden_size // self.num_heads
+        require(
+            self.position != "rotary" or head_size % 2 == 0,
+            "key_head_size",
+            "an even number with position=rotary",
+            head_size,
         )

@@ -16,6 +16,7 @@ from t2t_lite.models.transformer_parts import (
     TransformerModel,
     attention_parameters,
     feed_forward_parameters,
+    position_parameters,
 )
 from t2t_lite.registry import HPARAMS, MODELS
 from t2t_lite.task import Task
@@ -77,7 +78,9 @@ class TransformerLM(TransformerModel):
         rows += h.max_length if h.position == "learned" else 0
         layer = attention_parameters(h) + feed_forward_parameters(h)
         count = h.num_decoder_layers or h.num_hidden_layers
-        return count * layer + rows * h.hidden_size
+        return (
+            count * layer + rows * h.hidden_size + position_parameters(h, count)
+        )
 
     @property
     def answers(self) -> str:
@@ -95,10 +98,11 @@ class TransformerLM(TransformerModel):
         if segments is not None:
             before = tf.pad(segments[:, :-1], [[0, 0], [1, 0]])
             ids = tf.where(segments == before, ids, 0)
-            mask = layers.segment_mask(segments, segments)
-        x = self.embedding(ids)
+            # Local attention is not to have a mask of all pairs.
+            local = self.hparams.local_attention_radius is not None
+            mask = segments if local else layers.segment_mask(*[segments] * 2)
         positions = features.get("targets_positions")
-        x += self._positions(self.position, ids, positions, x.dtype)
+        x = self._placed(self.embedding(ids), self.position, positions)
         return self.decoder(
             self.dropout(x, training=training),
             self_mask=mask,
@@ -137,9 +141,11 @@ class TransformerLM(TransformerModel):
         """Decodes one position; see `Transformer.decode_step`."""
         del context
         x = self.embedding(ids)
-        x += tf.cast(self.position(index[None, None]), x.dtype)
+        x = self._placed(x, self.position, index[None, None])
         with layers.rows_of_products(tf.size(ids)):
-            x, kept = self.decoder.step(x, None, cache.kept, ancestors)
+            x, kept = self.decoder.step(
+                x, None, cache.kept, ancestors, index=index
+            )
             logits = self.softmax.logits(x)
         return Logits(logits, self._exactly(x)), Cache(kept=kept)
 

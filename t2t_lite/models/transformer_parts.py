@@ -8,6 +8,7 @@ from typing import Any
 import tensorflow as tf
 
 from t2t_lite import layers
+from t2t_lite.layers.position import KINDS
 from t2t_lite.models.model import Model
 from t2t_lite.models.transformer_hparams import TransformerHParams
 from t2t_lite.task import Task
@@ -57,8 +58,11 @@ class TransformerModel(Model):
         head.build()  # its lookup is never called
         return head
 
-    def _position(self, name: str) -> layers.PositionEncoding:
+    def _position(self, name: str) -> layers.PositionEncoding | None:
+        """Returns what is added to embeddings; None where nothing is."""
         h = self.hparams
+        if h.position not in KINDS:
+            return None
         return layers.PositionEncoding(
             h.position,
             h.hidden_size,
@@ -67,11 +71,28 @@ class TransformerModel(Model):
             name=name,
         )
 
-    def _positions(self, layer, ids, positions, dtype) -> tf.Tensor:
-        """Returns the encoding of 0, 1, ... or of the given positions."""
+    def _placed(self, x, layer, positions=None) -> tf.Tensor:
+        """Returns embeddings `(batch, length, hidden_size)` with positions."""
+        if layer is None:
+            return x
         if positions is None:
-            positions = tf.range(tf.shape(ids)[1])[None]
-        return tf.cast(layer(positions), dtype)
+            positions = tf.range(tf.shape(x)[1])[None]
+        return x + tf.cast(layer(positions), x.dtype)
+
+    def _variant(self) -> layers.AttentionVariant:
+        h = self.hparams
+        names = (
+            "max_relative_position",
+            "relative_attention_num_buckets",
+            "relative_attention_max_distance",
+            "rotary_base",
+            "local_attention_radius",
+            "num_key_value_heads",
+        )
+        return layers.AttentionVariant(
+            position="none" if h.position in KINDS else h.position,
+            **{name: getattr(h, name) for name in names},
+        )
 
     def _config(self) -> layers.TransformerConfig:
         h = self.hparams
@@ -87,6 +108,7 @@ class TransformerModel(Model):
             relu_dropout=h.relu_dropout,
             residual_dropout=h.layer_prepostprocess_dropout,
             attention_bias=h.attention_bias,
+            variant=self._variant(),
         )
 
     def _encoder(self, name: str = "encoder") -> layers.Encoder:
@@ -127,12 +149,34 @@ class TransformerModel(Model):
 def attention_parameters(hparams: TransformerHParams) -> int:
     """Returns the parameters of one attention, without biases."""
     h = hparams
-    default = h.hidden_size // h.num_heads
-    heads = (h.key_head_size or default) + (h.value_head_size or default)
-    return 2 * h.hidden_size * h.num_heads * heads
+    shared = h.num_key_value_heads or h.num_heads
+    return h.hidden_size * (h.num_heads + shared) * _head_sizes(h)
 
 
 def feed_forward_parameters(hparams: TransformerHParams) -> int:
     """Returns the parameters of one feed-forward network, without biases."""
     kernels = 3 if hparams.activation == "swiglu" else 2
     return kernels * hparams.hidden_size * hparams.filter_size
+
+
+def position_parameters(hparams: TransformerHParams, num_layers: int) -> int:
+    """Returns the parameters with which self-attention knows positions.
+
+    Args:
+        hparams: of the model.
+        num_layers: int, layers with self-attention, those of both stacks.
+    """
+    h = hparams
+    found = {
+        "relative": (2 * h.max_relative_position + 1)
+        * _head_sizes(h)
+        * num_layers,
+        "t5_bias": h.relative_attention_num_buckets * h.num_heads,
+    }
+    return found.get(h.position, 0)
+
+
+def _head_sizes(hparams: TransformerHParams) -> int:
+    h = hparams
+    default = h.hidden_size // h.num_heads
+    return (h.key_head_size or default) + (h.value_head_size or default)

@@ -73,6 +73,22 @@ def transformer_tiny() -> TransformerHParams:
     )
 
 
+@HPARAMS.register("transformer_relative")
+def transformer_relative() -> TransformerHParams:
+    """Tensor2Tensor's relative: base with relative positions alone."""
+    return dataclasses.replace(
+        transformer_base(), position="relative", max_relative_position=20
+    )
+
+
+@HPARAMS.register("transformer_relative_tiny")
+def transformer_relative_tiny() -> TransformerHParams:
+    """Tensor2Tensor's relative_tiny: tiny with relative positions alone."""
+    return dataclasses.replace(
+        transformer_tiny(), position="relative", max_relative_position=20
+    )
+
+
 @HPARAMS.register("transformer_base_paper")
 def transformer_base_paper() -> TransformerHParams:
     """The paper's base: post-norm, residual dropout alone, warm-up 4000."""

@@ -55,6 +55,21 @@ def test_fit_finds_the_power():
     assert scaling.fit("batch", rows[:1])["exponent"] is None
 
 
+def test_local_attention_is_compared_window_by_window():
+    import local_attention
+
+    found = local_attention.row(8, {"local": [1.0, 9.0], "full": [4.0, 12.0]})
+    assert found["ratio"] == {"median": 0.5, "least": 0.25, "most": 0.75}
+    assert found["milliseconds"]["full"]["median"] == 8000.0
+    rows = [
+        local_attention.row(n, {"local": [2.0 * n], "full": [n**1.5]})
+        for n in (16, 64, 256)
+    ]
+    assert local_attention.exponent(rows, "local") == 1.0
+    assert local_attention.exponent(rows, "full") == 1.5
+    assert local_attention.exponent(rows[:1], "full") is None
+
+
 def test_points_that_do_not_fit_are_left_out_and_said(monkeypatch, capsys):
     import scaling
 

@@ -239,6 +239,12 @@ def test_checkpoint_of_texts(tmp_path):
         {"key_head_size": 2**30},
         {"num_heads": 2**20, "key_head_size": 9, "value_head_size": 9},
         {"position": "learned", "max_length": 2**31 - 1},
+        {"position": "relative", "max_relative_position": 2**31 - 1},
+        {
+            "position": "t5_bias",
+            "relative_attention_num_buckets": 2**31 - 2,
+            "relative_attention_max_distance": 2**31 - 1,
+        },
     ],
 )
 def test_run_folder_of_a_huge_model(run, tmp_path, change):

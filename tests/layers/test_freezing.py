@@ -8,7 +8,7 @@ from t2t_lite.layers import frozen_weights, held_weights
 from tests.models_for_tests import random_batch, tiny_hparams, tiny_model
 
 
-def _nodes(graph_def, op):
+def nodes_of(graph_def, op):
     nodes = list(graph_def.node)
     for function in graph_def.library.function:
         nodes += function.node_def
@@ -44,7 +44,7 @@ def test_the_numbers_are_those_of_the_layers(scope, dtype, rows):
     )
 
 
-def _loop(model, scope):
+def loop_graph(model, scope):
     """Returns the graph of a loop in which the model is called."""
     ids = tf.constant([[3, 4]])
 
@@ -61,7 +61,7 @@ def _loop(model, scope):
     return run.get_concrete_function().graph.as_graph_def()
 
 
-def _bodies(graph_def):
+def loop_bodies(graph_def):
     return [
         function
         for function in graph_def.library.function
@@ -71,24 +71,24 @@ def _bodies(graph_def):
 
 def test_a_loops_body_has_its_own_constants():
     model = _noisy_model("bfloat16")
-    graph_def = _loop(model, frozen_weights)
+    graph_def = loop_graph(model, frozen_weights)
     sizes = [
         sum(len(n.attr["value"].tensor.tensor_content) for n in f.node_def)
-        for f in _bodies(graph_def)
+        for f in loop_bodies(graph_def)
     ]
     # Embeddings are looked up in the variable, and multiplied as a constant.
     weights = sum(2 * int(np.prod(v.shape)) for v in model.weights)
     assert max(sizes) >= 0.9 * weights
-    assert not _nodes(graph_def, "ReadVariableOp")
-    assert _nodes(graph_def, "ResourceGather")
+    assert not nodes_of(graph_def, "ReadVariableOp")
+    assert nodes_of(graph_def, "ResourceGather")
 
 
 def test_every_product_of_frozen_weights_has_a_bias_to_be_packed_with():
     model = tiny_model(tiny_hparams(), dtype="bfloat16")
-    graph_def = _loop(model, frozen_weights)
-    products = {node.name for node in _nodes(graph_def, "MatMul")}
+    graph_def = loop_graph(model, frozen_weights)
+    products = {node.name for node in nodes_of(graph_def, "MatMul")}
     added_to = {
-        node.input[0].split(":")[0] for node in _nodes(graph_def, "BiasAdd")
+        node.input[0].split(":")[0] for node in nodes_of(graph_def, "BiasAdd")
     }
     assert products
     assert products <= added_to
@@ -96,8 +96,8 @@ def test_every_product_of_frozen_weights_has_a_bias_to_be_packed_with():
 
 def test_a_loops_body_reads_no_held_weight():
     model = _noisy_model("mixed_bfloat16")
-    graph_def = _loop(model, held_weights)
-    for body in _bodies(graph_def):
+    graph_def = loop_graph(model, held_weights)
+    for body in loop_bodies(graph_def):
         assert not [n for n in body.node_def if n.op == "ReadVariableOp"]
-    reads = [node.input[0] for node in _nodes(graph_def, "ReadVariableOp")]
+    reads = [node.input[0] for node in nodes_of(graph_def, "ReadVariableOp")]
     assert len(reads) == len(set(reads)) > 10

@@ -57,6 +57,23 @@ def _make_ends_likely(model):
         {"norm": "post", "attention_bias": True},
         {"position": "learned", "shared_embedding": "none"},
         {"activation": "gelu", "position": "sinusoid_paper"},
+        {"position": "relative", "max_relative_position": 3},
+        {
+            "position": "t5_bias",
+            "relative_attention_num_buckets": 8,
+            "relative_attention_max_distance": 9,
+            "shared_embedding": "none",
+        },
+        {"position": "rotary", "rotary_base": 50.0, "attention_bias": True},
+        {"position": "none", "num_heads": 4, "num_key_value_heads": 1},
+        {"position": "rotary", "num_heads": 4, "num_key_value_heads": 2},
+        {
+            "position": "relative",
+            "num_heads": 4,
+            "num_key_value_heads": 2,
+            "norm": "post",
+        },
+        {"position": "t5_bias", "num_heads": 4, "num_key_value_heads": 4},
     ],
     ids=str,
 )
@@ -101,8 +118,17 @@ def test_the_translator_is_the_search(encoder, tmp_path):
     assert any(predictor(TEXTS))
 
 
-def test_models_that_it_has_not_are_named(encoder, tmp_path):
-    predictor = _predictor(encoder, activation="swiglu")
-    with pytest.raises(UserError, match="no model with activation=swiglu"):
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"activation": "swiglu"}, "activation=swiglu"),
+        ({"position": "alibi"}, "position=alibi"),
+        ({"local_attention_radius": 4}, "local_attention_radius=4"),
+    ],
+    ids=str,
+)
+def test_models_that_it_has_not_are_named(encoder, tmp_path, changes, named):
+    predictor = _predictor(encoder, **changes)
+    with pytest.raises(UserError, match=f"no model with {named}"):
         ctranslate2_model.write(predictor, str(tmp_path / "model"))
     assert not list(tmp_path.iterdir())

@@ -1,0 +1,144 @@
+"""The whole path of each variant: a train step, a search, and every format."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from t2t_lite.decoding.search import SearchOptions
+from t2t_lite.trainer import exporting, formats, tflite_model
+from t2t_lite.trainer.predictor import Predictor
+from t2t_lite.trainer.step import TrainStep
+from tests.models_for_tests import (
+    VARIANTS,
+    WORDS,
+    random_batch,
+    tiny_hparams,
+    tiny_model,
+    word_encoder,
+)
+from tests.serving.session_model import SessionModel
+
+TEXTS = [
+    " ".join(WORDS[i : i + n]) for i, n in ((0, 5), (7, 1), (3, 9), (9, 2))
+]
+each_variant = pytest.mark.parametrize("name", VARIANTS)
+
+
+def make(name, **changes):
+    hparams = tiny_hparams(num_heads=4, **VARIANTS[name], **changes)
+    return hparams, tiny_model(hparams)
+
+
+@pytest.fixture(scope="module", params=VARIANTS)
+def predictor(request):
+    hparams, model = make(request.param)
+    options = SearchOptions(beam_size=3, extra_length=4, max_input_length=12)
+    return Predictor(model, word_encoder(), hparams, options)
+
+
+def _train(name, xla=False, lanes=1, **changes):
+    """Returns (weights before, weights after an update, the loss)."""
+    hparams, model = make(
+        *(name,),
+        attention_dropout=0.2,
+        layer_prepostprocess_dropout=0.2,
+        **changes,
+    )
+    before = [v.numpy() for v in model.trainable_variables]
+    strategy = tf.distribute.get_strategy()
+    step = TrainStep(model, hparams, strategy, xla=xla, seed=1, lanes=lanes)
+    sums = step.update([random_batch(4, 40)], 1, 0.01)
+    after = [v.numpy() for v in model.trainable_variables]
+    return before, after, float(sums["loss"])
+
+
+@each_variant
+def test_a_train_step(name):
+    """Every weight learns; recomputed, under XLA and in lanes alike."""
+    before, plain, loss = _train(name)
+    moved = [(a != b).any() for a, b in zip(before, plain, strict=True)]
+    assert all(moved)
+    _, found, again = _train(name, xla=True, recompute=True)
+    assert again == pytest.approx(loss, rel=1e-4)
+    # Adam's first update is the gradient's sign: one of nothing may turn.
+    far = [
+        np.mean(np.abs(a - b) > 1e-4) for a, b in zip(plain, found, strict=True)
+    ]
+    assert np.mean(far) < 0.01
+
+
+@each_variant
+def test_lanes_compute_the_same(name):
+    hparams, _ = make(name)
+    losses = []
+    for lanes in (1, 2):
+        _, model = make(name)
+        step = TrainStep(
+            *(model, hparams, tf.distribute.get_strategy()),
+            xla=False,
+            seed=1,
+            lanes=lanes,
+        )
+        sums = step.update([random_batch(4, 40)], 1, 0.01)
+        losses.append([float(sums["loss"]), float(sums["gradient_norm"])])
+    np.testing.assert_allclose(*losses, rtol=1e-4)
+
+
+@pytest.mark.parametrize("weights", ["variables", "constants"])
+def test_exports_answer_as_the_search_does(predictor, tmp_path, weights):
+    form = exporting.Form(weights=weights, parts=2)
+    folder = exporting.export(
+        predictor, str(tmp_path), sentences=TEXTS, form=form
+    )
+    model = SessionModel(folder)
+    inputs = {"inputs": np.array([text.encode() for text in TEXTS], object)}
+    found = model.predict(inputs)
+    expected = predictor.predict_batch(TEXTS)
+    assert [t.decode() for t in found["outputs"]] == [
+        p.outputs[0] for p in expected
+    ]
+    np.testing.assert_allclose(
+        found["scores"], [p.scores[0] for p in expected], rtol=1e-4
+    )
+    targets = np.array([text.encode() for text in TEXTS[::-1]], object)
+    rated = model.predict({**inputs, "targets": targets}, "score")
+    np.testing.assert_allclose(
+        rated["scores"], predictor.score(TEXTS, TEXTS[::-1]), rtol=1e-4
+    )
+    model.close()
+
+
+@pytest.mark.parametrize("name", ["keras", "tflite"])
+def test_other_formats_answer_as_the_search_does(predictor, tmp_path, name):
+    folder = str(tmp_path / name)
+    answers = {}
+
+    def compare(reference, translate):
+        answers["found"] = translate(TEXTS)
+        answers["expected"] = reference(TEXTS)
+
+    formats.export(predictor, name, folder, "float32", check=compare)
+    assert answers["found"] == answers["expected"]
+    assert any(answers["found"])
+
+
+@pytest.mark.parametrize("options", [{"beam_size": 1}, {"max_ratio": 0.2}])
+def test_tflite_with_a_window_shorter_than_the_output(tmp_path, options):
+    """And one that is longer: what is seen is the last places in both."""
+    hparams, model = make("rotary, local, multi-query")
+    options = {"beam_size": 2, "extra_length": 6, **options}
+    options = SearchOptions(max_input_length=6, **options)
+    predictor = Predictor(model, word_encoder(), hparams, options)
+    tflite_model.write(predictor, str(tmp_path / "m"))
+    translate = tflite_model.translator(str(tmp_path / "m"), predictor)
+    texts = [text for text in TEXTS if len(text.split()) < 6]
+    assert translate(texts) == predictor(texts)
+
+
+def test_int8_weights_of_a_variant(tmp_path):
+    hparams, model = make("relative")
+    options = SearchOptions(beam_size=2, extra_length=2, max_input_length=6)
+    predictor = Predictor(model, word_encoder(), hparams, options)
+    tflite_model.write(predictor, str(tmp_path / "m"), "int8")
+    translate = tflite_model.translator(str(tmp_path / "m"), predictor)
+    assert len(translate(TEXTS[:2])) == 2
