@@ -127,6 +127,7 @@ def _check(predictor) -> None:
         "key_head_size": hparams.key_head_size is not None,
         "value_head_size": hparams.value_head_size is not None,
         "embedding_scale": hparams.embedding_scale == "softmax",
+        "target_space_id": hparams.target_space_id is not None,
     }
     for name, wrong in reasons.items():
         if wrong:

@@ -29,7 +29,7 @@ def model_card(
     rows = {
         "problem": description.problem,
         "problem options": json.dumps(description.problem_options),
-        "data hash": description.data_hash,
+        "data hash": description.data_hash or None,
         "vocabulary": f"{description.vocab_size:,} entries",
         "seed": description.settings.get("seed"),
         "updates": results.get("step"),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from t2t_lite.data.text_encoder import EOS_ID, UNK_ID
+from t2t_lite.data.text_encoder import EOS_ID
 from t2t_lite.decoding.parts import side_by_side
 from t2t_lite.decoding.request import OPTIONS, Request, output_lengths
 from t2t_lite.decoding.search import (
@@ -150,7 +150,7 @@ class TextGraphs:
         best = result.ids[:, 0]
         wanted = wishes["return_attention"]
         replaced = wishes["replace_unknown"]
-        unknown = tf.reduce_any(result.ids == UNK_ID)
+        unknown = tf.reduce_any(self._are_unknown(result.ids))
         asked = tf.reduce_any(wanted)
         texts = tf.cond(
             unknown & tf.reduce_any(replaced),
@@ -267,6 +267,11 @@ class TextGraphs:
                 request,
             )
 
+    def _are_unknown(self, ids: tf.Tensor) -> tf.Tensor:
+        unk_id = self._tokenizer.unk_id
+        none = unk_id is None  # the vocabulary has ids for all text
+        return tf.zeros_like(ids, tf.bool) if none else ids == unk_id
+
     def _pieces_of(self, result: SearchResult) -> tf.Tensor:
         """Returns the texts of all results, string (batch, results)."""
         shape = tf.shape(result.ids)
@@ -303,7 +308,7 @@ class TextGraphs:
         pieces = tf.concat([pieces, tf.fill([shape[0], width], "")], axis=1)
         pieces = tf.repeat(pieces[:, :width], shape[1], axis=0)
         copied = tf.gather(pieces, seen, batch_dims=1)
-        copied = tf.ragged.boolean_mask(copied, outputs == UNK_ID)
+        copied = tf.ragged.boolean_mask(copied, self._are_unknown(outputs))
         copied = copied.with_values(" " + copied.values + " ")
         texts = self._tokenizer.detokenize(outputs)
         parts = tf.strings.split(texts, sep=_UNKNOWN)

@@ -7,7 +7,12 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from t2t_lite.data.text_encoder import EOS_ID, NUM_SPECIAL_IDS, PAD_ID
+from t2t_lite.data.text_encoder import (
+    EOS_ID,
+    NUM_SPECIAL_IDS,
+    PAD_ID,
+    UNK_ID,
+)
 
 
 class SentencePieceGraphTokenizer(tf.Module):
@@ -16,6 +21,8 @@ class SentencePieceGraphTokenizer(tf.Module):
     Args:
         model: bytes, the serialised SentencePiece model.
     """
+
+    unk_id = UNK_ID
 
     def __init__(self, model: bytes):
         import tensorflow_text
@@ -31,11 +38,11 @@ class SentencePieceGraphTokenizer(tf.Module):
 
     def detokenize(self, ids):
         """int32 `(batch, length)` to string `(batch,)`; stops at EOS."""
-        return self._tokenizer.detokenize(_ids_of_text(ids))
+        return self._tokenizer.detokenize(ids_of_text(ids))
 
     def tokens(self, ids):
         """int32 `(batch, length)` to their pieces, string; "" for padding."""
-        return _without_padding(ids, self._tokenizer.id_to_string(ids))
+        return without_padding(ids, self._tokenizer.id_to_string(ids))
 
     def surfaces(self, texts):
         """string `(batch,)` to what of each text every id stands for, ragged.
@@ -54,6 +61,8 @@ class SentencePieceGraphTokenizer(tf.Module):
 class ByteGraphTokenizer(tf.Module):
     """`ByteEncoder` by TensorFlow's core operations."""
 
+    unk_id = UNK_ID
+
     def tokenize(self, texts):
         """string `(batch,)` to RaggedTensor int32 `(batch, None)`, no EOS."""
         pieces = tf.strings.bytes_split(texts)
@@ -62,7 +71,7 @@ class ByteGraphTokenizer(tf.Module):
 
     def detokenize(self, ids):
         """int32 `(batch, length)` to string `(batch,)`; stops at EOS."""
-        rows = _ids_of_text(ids)
+        rows = ids_of_text(ids)
         values = tf.gather(_byte_table(), rows.values)
         return tf.strings.unicode_transcode(
             tf.strings.reduce_join(rows.with_values(values), axis=-1),
@@ -74,18 +83,19 @@ class ByteGraphTokenizer(tf.Module):
     def tokens(self, ids):
         """int32 `(batch, length)` to their bytes, string; "" for padding."""
         names = tf.concat([["", "</s>", "<unk>"], _byte_table()[3:]], axis=0)
-        return _without_padding(ids, tf.gather(names, ids))
+        return without_padding(ids, tf.gather(names, ids))
 
     def surfaces(self, texts):
         """string `(batch,)` to its bytes, RaggedTensor `(batch, None)`."""
         return tf.strings.bytes_split(texts)
 
 
-def _without_padding(ids, tokens):
+def without_padding(ids, tokens):
+    """Returns the names of ids, "" for padding, string of the ids' shape."""
     return tf.where(tf.equal(ids, PAD_ID), "", tokens)
 
 
-def _ids_of_text(ids):
+def ids_of_text(ids):
     """Returns the ids before each row's first EOS, without padding, ragged."""
     ended = tf.cumsum(tf.cast(tf.equal(ids, EOS_ID), tf.int32), axis=1) > 0
     kept = tf.logical_and(tf.not_equal(ids, PAD_ID), tf.logical_not(ended))

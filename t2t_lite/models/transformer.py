@@ -11,7 +11,10 @@ import tensorflow as tf
 
 from t2t_lite import layers
 from t2t_lite.decoding.state import Cache, Logits
-from t2t_lite.models.transformer_hparams import TransformerHParams
+from t2t_lite.models.transformer_hparams import (
+    TARGET_SPACES,
+    TransformerHParams,
+)
 from t2t_lite.registry import MODELS
 
 Features = dict[str, tf.Tensor]
@@ -82,6 +85,7 @@ class Transformer(keras.Model):
         tables = {"all": 1, "target_softmax": 2, "none": 3}
         rows = tables[h.shared_embedding] * vocab_size
         rows += 2 * h.max_length if h.position == "learned" else 0
+        rows += 0 if h.target_space_id is None else TARGET_SPACES
         return (
             encoder * (attention + feed_forward)
             + decoder * (2 * attention + feed_forward)
@@ -106,6 +110,16 @@ class Transformer(keras.Model):
         )
         if shared == "none":
             self.softmax.build()  # its lookup is never called
+        self.target_space = None
+        if self.hparams.target_space_id is not None:
+            self.target_space = layers.SharedEmbedding(
+                TARGET_SPACES,
+                self.hparams.hidden_size,
+                scale="none",
+                zero_pad=False,
+                dtype=self.dtype_policy,
+                name="target_space_embedding",
+            )
 
     def _table(self, name: str) -> layers.SharedEmbedding:
         return layers.SharedEmbedding(
@@ -282,6 +296,9 @@ class Transformer(keras.Model):
 
     def _encode(self, inputs, mask, positions, training) -> tf.Tensor:
         x = self.source_embedding(inputs)
+        if self.target_space is not None:
+            target_space_id = tf.constant([[self.hparams.target_space_id]])
+            x += self.target_space(target_space_id)
         x += self._positions(self.source_position, inputs, positions, x.dtype)
         return self.encoder(
             self.dropout(x, training=training),
