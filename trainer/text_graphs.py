@@ -150,13 +150,16 @@ class TextGraphs:
         best = result.ids[:, 0]
         wanted = wishes["return_attention"]
         replaced = wishes["replace_unknown"]
-        unknown = tf.reduce_any(self._are_unknown(result.ids))
         asked = tf.reduce_any(wanted)
-        texts = tf.cond(
-            unknown & tf.reduce_any(replaced),
-            lambda: self._replaced((inputs, ids), result, replaced),
-            lambda: self._pieces_of(result),
-        )
+        if self._tokenizer.unk_id is None:  # all text has ids of its own
+            texts = self._pieces_of(result)
+        else:
+            unknown = tf.reduce_any(result.ids == self._tokenizer.unk_id)
+            texts = tf.cond(
+                unknown & tf.reduce_any(replaced),
+                lambda: self._replaced((inputs, ids), result, replaced),
+                lambda: self._pieces_of(result),
+            )
         attention = tf.cond(
             asked,
             lambda: self._model.attention(ids, best),
@@ -267,11 +270,6 @@ class TextGraphs:
                 request,
             )
 
-    def _are_unknown(self, ids: tf.Tensor) -> tf.Tensor:
-        unk_id = self._tokenizer.unk_id
-        none = unk_id is None  # the vocabulary has ids for all text
-        return tf.zeros_like(ids, tf.bool) if none else ids == unk_id
-
     def _pieces_of(self, result: SearchResult) -> tf.Tensor:
         """Returns the texts of all results, string (batch, results)."""
         shape = tf.shape(result.ids)
@@ -308,7 +306,8 @@ class TextGraphs:
         pieces = tf.concat([pieces, tf.fill([shape[0], width], "")], axis=1)
         pieces = tf.repeat(pieces[:, :width], shape[1], axis=0)
         copied = tf.gather(pieces, seen, batch_dims=1)
-        copied = tf.ragged.boolean_mask(copied, self._are_unknown(outputs))
+        unknown = outputs == self._tokenizer.unk_id
+        copied = tf.ragged.boolean_mask(copied, unknown)
         copied = copied.with_values(" " + copied.values + " ")
         texts = self._tokenizer.detokenize(outputs)
         parts = tf.strings.split(texts, sep=_UNKNOWN)
