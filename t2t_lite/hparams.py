@@ -45,7 +45,8 @@ class HParams:
     """What every model's training needs; models add fields of their own.
 
     Fields (Tensor2Tensor's names and units):
-        vocab_kind: "unigram" or "bpe" (SentencePiece), or "byte".
+        vocab_kind: "unigram" or "bpe" (SentencePiece), "subwords"
+            (Tensor2Tensor's), or "byte".
         vocab_size: pieces of the vocabulary, joint for both languages.
         subword_samples: random segmentations of each training example into
             pieces (subword regularisation), prepared once and each shown in
@@ -146,9 +147,11 @@ class HParams:
             self.subword_alpha,
         )
         require(
-            self.subword_samples is None or self.vocab_kind != "byte",
+            self.subword_samples is None
+            or self.vocab_kind in ("unigram", "bpe"),
             "subword_samples",
-            "none with vocab_kind=byte, which cuts texts in one way only",
+            f"none with vocab_kind={self.vocab_kind}, which cuts texts in one "
+            "way only",
             self.subword_samples,
         )
         for name in ("weight_decay", "rdrop_alpha", "rdrop_start_step"):
@@ -158,7 +161,7 @@ class HParams:
             require_choice("learning_rate_schedule", factor, SCHEDULE_FACTORS)
 
 
-VOCAB_KINDS = ("unigram", "bpe", "byte")
+VOCAB_KINDS = ("unigram", "bpe", "subwords", "byte")
 OPTIMIZERS = ("adam", "adamw", "adafactor")
 SCHEDULE_FACTORS = (
     "constant",

@@ -147,6 +147,7 @@ def _check(predictor) -> None:
         "embedding_scale": hparams.embedding_scale == "softmax",
         "position": hparams.position == "alibi",
         "local_attention_radius": hparams.local_attention_radius is not None,
+        "target_space_id": hparams.target_space_id is not None,
     }
     for name, wrong in reasons.items():
         if wrong:

@@ -13,14 +13,14 @@ from collections.abc import Callable
 import numpy as np
 
 from t2t_lite.data import storage
-from t2t_lite.data.text_encoder import load_encoder
+from t2t_lite.data.text_encoder import TextEncoder, load_encoder
 from t2t_lite.decoding.search import SearchOptions
 from t2t_lite.errors import UserError
 from t2t_lite.models.resolve import build
 from t2t_lite.registry import MODELS
 from t2t_lite.trainer import checkpoints, predictors
 from t2t_lite.trainer.batch_predictor import BatchPredictor
-from t2t_lite.trainer.run_folder import RunFolder
+from t2t_lite.trainer.run_folder import RunDescription, RunFolder
 
 
 def choose_checkpoint(run: RunFolder, checkpoint_path: str | None) -> str:
@@ -71,6 +71,29 @@ def assign_weights(model, tensors: dict[str, np.ndarray], source: str) -> None:
         variable.assign(value)
 
 
+def load_vocabulary(run: RunFolder, description: RunDescription) -> TextEncoder:
+    """Returns a run's vocabulary.
+
+    Raises:
+        UserError: it is missing, damaged, or not the one of the description.
+    """
+    vocabulary = run.file(description.vocabulary)
+    encoder = load_encoder(vocabulary)
+    expected = description.settings.get("vocabulary_sha256")
+    if expected != storage.sha256_of_bytes(encoder.to_bytes()):
+        raise UserError(
+            f"{vocabulary} is not the vocabulary that the run was trained "
+            "with; restore the run's own vocabulary"
+        )
+    size = description.task.vocab_size
+    if encoder.vocab_size != size:
+        raise UserError(
+            f"{vocabulary} has {encoder.vocab_size} entries, the run was "
+            f"trained with {size}; restore the run's own vocabulary"
+        )
+    return encoder
+
+
 def load(
     output_dir: str,
     checkpoint_path: str | None = None,
@@ -97,21 +120,7 @@ def load(
     """
     run = RunFolder(output_dir)
     description = run.describe()
-    vocabulary = run.file(description.vocabulary)
-    encoder = load_encoder(vocabulary)
-    expected = description.settings.get("vocabulary_sha256")
-    if expected != storage.sha256_of_bytes(encoder.to_bytes()):
-        raise UserError(
-            f"{vocabulary} is not the vocabulary that the run was trained "
-            "with; restore the run's own vocabulary"
-        )
-    size = description.task.vocab_size
-    if encoder.vocab_size != size:
-        raise UserError(
-            f"{run.file(description.vocabulary)} has {encoder.vocab_size} "
-            f"entries, the run was trained with {size}; "
-            "restore the run's own vocabulary"
-        )
+    encoder = load_vocabulary(run, description)
     if decode_hparams is None:
         decode_hparams = description.settings.get("decode_hparams", "")
     options = SearchOptions.parse(decode_hparams)

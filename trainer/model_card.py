@@ -30,7 +30,7 @@ def model_card(
     rows = {
         "problem": description.problem,
         "problem options": json.dumps(description.problem_options),
-        "data hash": description.data_hash,
+        "data hash": description.data_hash or None,
         "task": description.task.describe(),
         "vocabulary": _vocabulary(description.task),
         "seed": description.settings.get("seed"),

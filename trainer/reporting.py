@@ -120,11 +120,8 @@ class Reporter:
 
     def table(self, rows: Iterable[Sequence[str]], indent: int = 2) -> None:
         """Prints rows with aligned columns, the first row as a heading."""
-        rows = [[str(cell) for cell in row] for row in rows]
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        for row in rows:
-            cells = (cell.ljust(w) for cell, w in zip(row, widths, strict=True))
-            self.line(" " * indent + "  ".join(cells).rstrip())
+        for line in aligned(rows, indent):
+            self.line(line)
 
     def record(self, step: int, kind: str, values: dict) -> None:
         """Appends one measurement to metrics.jsonl and TensorBoard.
@@ -177,6 +174,19 @@ class Reporter:
         if self._summaries is not None:
             self._summaries.close()
         self._log = None
+
+
+def aligned(rows: Iterable[Sequence[str]], indent: int = 2) -> list[str]:
+    """Returns a line for each row, its cells in columns."""
+    rows = [[str(cell) for cell in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        " " * indent
+        + "  ".join(
+            cell.ljust(width) for cell, width in zip(row, widths, strict=True)
+        ).rstrip()
+        for row in rows
+    ]
 
 
 def _row_of(line: bytes) -> dict | None:

@@ -2,6 +2,7 @@
 
 <output_dir>/
   hparams.json    problem, model, every hyperparameter, data hash
+  import.log      of an imported run: what the importer printed
   vocab.*         the vocabulary, a copy
   checkpoints/    see t2t_lite.trainer.checkpoints
   metrics.jsonl   one JSON object per measurement, by step
@@ -23,7 +24,7 @@ from collections.abc import Mapping
 from typing import Any, BinaryIO
 
 from t2t_lite.data import storage
-from t2t_lite.data.text_encoder import BYTE_FILE, SENTENCEPIECE_FILE
+from t2t_lite.data.text_encoder import VOCABULARY_FILES
 from t2t_lite.errors import UserError
 from t2t_lite.hparams import MEMORY_ONLY, HParams, from_dict
 from t2t_lite.task import Task
@@ -46,7 +47,8 @@ class RunDescription:
         hparams: the model's hyperparameters.
         task: Task, what the model maps to what.
         vocabulary: str, the vocabulary's file name in the folder.
-        data_hash: str, of the prepared data's manifest.
+        data_hash: str, of the prepared data's manifest; "" = an imported
+            run has had no data yet, and takes the first it is given.
         settings: dict, of the training: steps, seed, precision, tokens of
             an update, hash of the vocabulary.
     """
@@ -213,7 +215,7 @@ class RunFolder:
         )
         os.makedirs(self.checkpoints, exist_ok=True)
         storage.write_bytes(self.file(description.vocabulary), content)
-        for other in {SENTENCEPIECE_FILE, BYTE_FILE} - {description.vocabulary}:
+        for other in {*VOCABULARY_FILES} - {description.vocabulary}:
             if os.path.exists(self.file(other)):  # of a run that was replaced
                 os.remove(self.file(other))
 
@@ -237,6 +239,8 @@ class RunFolder:
         for name in _COMPARED:
             there = _value(old, name)
             if name not in asked or there == asked[name]:
+                continue
+            if name == "data_hash" and not there:
                 continue
             value = asked[name]
             if name == "hparams":

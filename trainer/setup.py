@@ -13,10 +13,8 @@ import tensorflow as tf
 
 from t2t_lite.data.batching import Batch, TrainBatches, eval_batches
 from t2t_lite.data.bucketing import plan_buckets
-from t2t_lite.data.preparing import prepare
 from t2t_lite.data.records import Split
 from t2t_lite.data.row_planning import plan_packing
-from t2t_lite.data.subword_sampling import sampling_of
 from t2t_lite.decoding.search import SearchOptions
 from t2t_lite.errors import UserError, closest
 from t2t_lite.hparams import HParams
@@ -32,6 +30,7 @@ from t2t_lite.trainer.objective import check_chunks, passes
 from t2t_lite.trainer.options import TrainingOptions
 from t2t_lite.trainer.programs import plan_programs
 from t2t_lite.trainer.reporting import Reporter
+from t2t_lite.trainer.run_data import run_data
 from t2t_lite.trainer.run_folder import RunDescription, RunFolder
 from t2t_lite.trainer.step import TrainStep
 from t2t_lite.trainer.workers import Workers
@@ -78,13 +77,8 @@ class Setup:
         self.xla = strategies.choose_xla(options.xla)
         self._print_choices()
         self._check_early()
-        self.data = prepare(
-            problem,
-            hparams.vocab_kind,
-            hparams.vocab_size,
-            options.data_dir,
-            log=self.report.line,
-            sampling=sampling_of(hparams),
+        self.data, self._given_vocabulary = run_data(
+            self.run, problem, hparams, options.data_dir, self.report.line
         )
         self.encoder = self.data.encoder
         self._plan_batches()
@@ -171,6 +165,7 @@ class Setup:
                 "parts": self.num_parts,
                 "xla": self.xla.value,
                 "decode_hparams": options.decode_hparams,
+                "given_vocabulary": self._given_vocabulary,
             },
         )
         if self.chief:

@@ -10,7 +10,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from t2t_lite.data.text_encoder import EOS_ID, UNK_ID
+from t2t_lite.data.text_encoder import EOS_ID
 from t2t_lite.decoding import mbr
 from t2t_lite.decoding.parts import side_by_side
 from t2t_lite.decoding.request import OPTIONS, Request, output_lengths
@@ -196,8 +196,10 @@ class TextGraphs:
 
     def _outputs(self, source, result: SearchResult, wishes) -> tf.Tensor:
         """Returns the texts of all results, as the request wants them."""
+        if self._tokenizer.unk_id is None:  # all text has ids of its own
+            return self._pieces_of(result)
         wanted = wishes["replace_unknown"]
-        unknown = tf.reduce_any(result.ids == UNK_ID)
+        unknown = tf.reduce_any(result.ids == self._tokenizer.unk_id)
         return tf.cond(
             unknown & tf.reduce_any(wanted),
             lambda: self._replaced(source, result, wanted),
@@ -377,7 +379,8 @@ class TextGraphs:
         pieces = tf.concat([pieces, tf.fill([shape[0], width], "")], axis=1)
         pieces = tf.repeat(pieces[:, :width], shape[1], axis=0)
         copied = tf.gather(pieces, seen, batch_dims=1)
-        copied = tf.ragged.boolean_mask(copied, outputs == UNK_ID)
+        unknown = outputs == self._tokenizer.unk_id
+        copied = tf.ragged.boolean_mask(copied, unknown)
         copied = copied.with_values(" " + copied.values + " ")
         texts = self._tokenizer.detokenize(outputs)
         parts = tf.strings.split(texts, sep=_UNKNOWN)

@@ -10,10 +10,12 @@ from t2t_lite.data.bucketing import (
     plan_buckets,
 )
 from t2t_lite.data.columns import Columns
-from t2t_lite.data.preparing import prepare, prepared_folder
+from t2t_lite.data.preparing import prepare, prepare_with, prepared_folder
 from t2t_lite.data.records import PreparedData, Split, open_prepared
 from t2t_lite.data.row_planning import plan_packing
 from t2t_lite.data.sentencepiece_training import train_sentencepiece
+from t2t_lite.data.subword_training import train_subwords
+from t2t_lite.data.subwords import SubwordEncoder
 from t2t_lite.data.text_encoder import (
     EOS_ID,
     PAD_ID,
@@ -38,6 +40,7 @@ __all__ = [
     "PreparedData",
     "SentencePieceEncoder",
     "Split",
+    "SubwordEncoder",
     "TextEncoder",
     "TrainBatches",
     "append_eos",
@@ -47,6 +50,8 @@ __all__ = [
     "plan_buckets",
     "plan_packing",
     "prepare",
+    "prepare_with",
     "prepared_folder",
     "train_sentencepiece",
+    "train_subwords",
 ]

@@ -12,6 +12,7 @@ from t2t_lite.data.text_encoder import (
     NUM_SPECIAL_IDS,
     PAD_ID,
     SPACE,
+    UNK_ID,
 )
 
 
@@ -21,6 +22,8 @@ class SentencePieceGraphTokenizer(tf.Module):
     Args:
         model: bytes, the serialised SentencePiece model.
     """
+
+    unk_id = UNK_ID
 
     def __init__(self, model: bytes):
         import tensorflow_text
@@ -36,11 +39,11 @@ class SentencePieceGraphTokenizer(tf.Module):
 
     def detokenize(self, ids):
         """int32 `(batch, length)` to string `(batch,)`; stops at EOS."""
-        return self._tokenizer.detokenize(_ids_of_text(ids))
+        return self._tokenizer.detokenize(ids_of_text(ids))
 
     def tokens(self, ids):
         """int32 `(batch, length)` to their pieces, string; "" for padding."""
-        return _without_padding(ids, self._tokenizer.id_to_string(ids))
+        return without_padding(ids, self._tokenizer.id_to_string(ids))
 
     def word_starts(self, ids):
         """int32 `(batch, length)` to bool: whether a word begins there."""
@@ -64,6 +67,8 @@ class SentencePieceGraphTokenizer(tf.Module):
 class ByteGraphTokenizer(tf.Module):
     """`ByteEncoder` by TensorFlow's core operations."""
 
+    unk_id = UNK_ID
+
     def tokenize(self, texts):
         """string `(batch,)` to RaggedTensor int32 `(batch, None)`, no EOS."""
         pieces = tf.strings.bytes_split(texts)
@@ -72,7 +77,7 @@ class ByteGraphTokenizer(tf.Module):
 
     def detokenize(self, ids):
         """int32 `(batch, length)` to string `(batch,)`; stops at EOS."""
-        rows = _ids_of_text(ids)
+        rows = ids_of_text(ids)
         values = tf.gather(_byte_table(), rows.values)
         return tf.strings.unicode_transcode(
             tf.strings.reduce_join(rows.with_values(values), axis=-1),
@@ -84,7 +89,7 @@ class ByteGraphTokenizer(tf.Module):
     def tokens(self, ids):
         """int32 `(batch, length)` to their bytes, string; "" for padding."""
         names = tf.concat([["", "</s>", "<unk>"], _byte_table()[3:]], axis=0)
-        return _without_padding(ids, tf.gather(names, ids))
+        return without_padding(ids, tf.gather(names, ids))
 
     def word_starts(self, ids):
         """int32 `(batch, length)` to bool: whether a word begins there."""
@@ -98,11 +103,12 @@ class ByteGraphTokenizer(tf.Module):
         return tf.strings.bytes_split(texts)
 
 
-def _without_padding(ids, tokens):
+def without_padding(ids, tokens):
+    """Returns the names of ids, "" for padding, string of the ids' shape."""
     return tf.where(tf.equal(ids, PAD_ID), "", tokens)
 
 
-def _ids_of_text(ids):
+def ids_of_text(ids):
     """Returns the ids before each row's first EOS, without padding, ragged."""
     ended = tf.cumsum(tf.cast(tf.equal(ids, EOS_ID), tf.int32), axis=1) > 0
     kept = tf.logical_and(tf.not_equal(ids, PAD_ID), tf.logical_not(ended))

@@ -212,7 +212,7 @@ def _is_unchanged(manifest: dict[str, Any]) -> bool:
 def _differences(there, asked):
     """Yields (field, there, asked) for each field of `asked` that differs."""
     for field, new in asked.items():
-        old = there[field]
+        old = there.get(field)
         if field == "source":
             old, new = _without_descriptions(old), _without_descriptions(new)
         if isinstance(old, dict) and isinstance(new, dict):

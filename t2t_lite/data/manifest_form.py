@@ -72,6 +72,8 @@ def _check_request(manifest: Any) -> None:
         _count(sampling, "samples")
         alpha = _field(sampling, "alpha")
         _require(type(alpha) is float, "alpha", "a number", alpha)
+    if "vocabulary_sha256" in manifest:  # one was given, and none trained
+        _text(manifest, "vocabulary_sha256")
     names = _list(manifest, "split_names")
     for name in names:
         _require(isinstance(name, str), "split_names", "a list of names", name)

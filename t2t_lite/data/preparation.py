@@ -19,7 +19,9 @@ from t2t_lite.data.columns import columns_of
 from t2t_lite.data.manifest_form import samples_of
 from t2t_lite.data.sentencepiece_training import train_sentencepiece
 from t2t_lite.data.subword_sampling import SamplingEncoder
+from t2t_lite.data.subword_training import train_subwords
 from t2t_lite.data.text_encoder import (
+    VOCABULARY_FILES,
     ByteEncoder,
     TextEncoder,
     load_encoder,
@@ -33,7 +35,8 @@ _MAX_THREADS = 8
 class Preparation:
     """One run that fills a folder; the caller holds the folder's lock."""
 
-    def __init__(self, folder, problem, asked, progress, log):
+    def __init__(self, folder, problem, asked, progress, log, given=None):
+        self.given = given  # a vocabulary to take, in place of a trained one
         self.folder = folder
         self.problem = problem
         self.asked = asked
@@ -116,13 +119,15 @@ class Preparation:
         return encoder
 
     def _new_encoder(self) -> TextEncoder:
-        if self.asked["vocab_kind"] == "byte":
+        if self.given is not None:
+            return self.given
+        kind, size = self.asked["vocab_kind"], self.asked["vocab_size"]
+        if kind == "byte":
             return ByteEncoder()
         count = self.asked["source"]["train"]["count"]
         stride = max(1, -(-count // _VOCAB_EXAMPLES))
         self.log(
-            f"training the vocabulary ({self.asked['vocab_kind']},"
-            f" {self.asked['vocab_size']}) on"
+            f"training the vocabulary ({kind}, {size}) on"
             f" {-(-count // stride):,} of {count:,} examples"
         )
         examples = self.problem.examples("train")
@@ -131,12 +136,9 @@ class Preparation:
             for example in itertools.islice(examples, 0, None, stride)
             for text in self.problem.vocabulary_texts(example)
         )
-        return train_sentencepiece(
-            lines,
-            self.asked["vocab_kind"],
-            self.asked["vocab_size"],
-            self.log,
-        )
+        if kind == "subwords":
+            return train_subwords(lines, size, self.log)
+        return train_sentencepiece(lines, kind, size, self.log)
 
     def _write_split(self, split: str, encoder: TextEncoder) -> None:
         """Writes the shards of a split that are not there, and its lengths."""
@@ -273,7 +275,7 @@ class Preparation:
 def _remove_prepared_files(folder: str) -> None:
     """Removes what an interrupted run of another request wrote."""
     endings = (".tfrecord.gz", ".lengths.npy")
-    names = {"vocab.model", "vocab.bytes.json", manifests.PARTIAL_FILE}
+    names = {*VOCABULARY_FILES, manifests.PARTIAL_FILE}
     for name in os.listdir(folder):
         if name.endswith(endings) or name in names:
             os.remove(os.path.join(folder, name))

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Callable
+from typing import Any
 
 from t2t_lite.data import manifest as manifests
 from t2t_lite.data import records, sharding, storage
 from t2t_lite.data.preparation import Preparation
 from t2t_lite.data.subword_sampling import SubwordSampling
-from t2t_lite.data.text_encoder import check_vocab_kind
+from t2t_lite.data.text_encoder import TextEncoder, check_vocab_kind
 from t2t_lite.errors import UserError
 
 
@@ -51,7 +53,7 @@ def prepare(
         problem: has `name`, `data_key`, `options`, `splits`, `source(split)`,
             `source_is_local()`, `examples(split)` and
             `encode_batch(examples, encoder)`.
-        vocab_kind: "unigram", "bpe" or "byte".
+        vocab_kind: "unigram", "bpe", "subwords" or "byte".
         vocab_size: int, number of ids wanted; "byte" ignores it.
         data_dir: str, the folder of prepared folders; made if missing.
         progress: bool, whether to show a bar (on a terminal only).
@@ -66,22 +68,84 @@ def prepare(
     """
     check_vocab_kind(vocab_kind)
     request = (problem, vocab_kind, vocab_size)
-    folder = prepared_folder(*request, data_dir, sampling)
-    asked = manifests.request(*request, sampling)
-    if manifests.is_complete(folder):
-        return _open_matching(folder, problem, asked, num_shards, log)
-    _make_folder(os.path.dirname(folder))
-    with storage.folder_lock(
-        folder, lambda: log(f"another process prepares {folder}: waiting")
-    ):
-        if not manifests.is_complete(folder):
-            asked["source"] = manifests.sources(problem)
-            asked["num_shards"] = sharding.shard_counts(
-                asked["source"], num_shards
-            )
-            _fill(Preparation(folder, problem, asked, progress, log))
-            return _open_saying(folder, log)
-    return _open_matching(folder, problem, asked, num_shards, log)
+    return _Order(
+        problem,
+        prepared_folder(*request, data_dir, sampling),
+        manifests.request(*request, sampling),
+        progress,
+        num_shards,
+        log,
+    ).carry_out()
+
+
+def prepare_with(
+    problem,
+    encoder: TextEncoder,
+    data_dir: str,
+    progress: bool = True,
+    num_shards: int | None = None,
+    log: Callable[[str], None] = print,
+) -> records.PreparedData:
+    """As `prepare`, with a vocabulary that there is: none is trained.
+
+    The folder's name is followed by the beginning of the vocabulary's SHA-256.
+
+    Args:
+        encoder: TextEncoder.
+        problem, data_dir, progress, num_shards, log: as for `prepare`.
+    """
+    digest = storage.sha256_of_bytes(encoder.to_bytes())
+    request = (problem, encoder.kind, encoder.vocab_size)
+    return _Order(
+        problem,
+        f"{prepared_folder(*request, data_dir)}-{digest[:8]}",
+        {**manifests.request(*request), "vocabulary_sha256": digest},
+        progress,
+        num_shards,
+        log,
+        encoder,
+    ).carry_out()
+
+
+@dataclasses.dataclass(frozen=True)
+class _Order:
+    """What is to be prepared, where, and how."""
+
+    problem: Any
+    folder: str
+    asked: dict[str, Any]
+    progress: bool
+    num_shards: int | None
+    log: Callable[[str], None]
+    given: TextEncoder | None = None
+
+    def carry_out(self) -> records.PreparedData:
+        """Opens the folder; writes it first if need be."""
+        folder, asked, log = self.folder, dict(self.asked), self.log
+        matching = (folder, self.problem, asked, self.num_shards, log)
+        if manifests.is_complete(folder):
+            return _open_matching(*matching)
+        _make_folder(os.path.dirname(folder))
+        with storage.folder_lock(
+            folder, lambda: log(f"another process prepares {folder}: waiting")
+        ):
+            if not manifests.is_complete(folder):
+                asked["source"] = manifests.sources(self.problem)
+                asked["num_shards"] = sharding.shard_counts(
+                    asked["source"], self.num_shards
+                )
+                _fill(
+                    Preparation(
+                        folder,
+                        self.problem,
+                        asked,
+                        self.progress,
+                        log,
+                        self.given,
+                    )
+                )
+                return _open_saying(folder, log)
+        return _open_matching(*matching)
 
 
 def _fill(preparation: Preparation) -> None:

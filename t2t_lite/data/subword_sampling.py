@@ -74,8 +74,9 @@ class SamplingEncoder:
     def __init__(self, encoder, alpha: float, seed: int):
         if not isinstance(encoder, SentencePieceEncoder):
             raise UserError(
-                "subword_samples: bytes can be cut in one way only; choose "
-                'vocab_kind "unigram" or "bpe", or leave subword_samples out'
+                f"subword_samples: {encoder.kind} can be cut in one way only; "
+                'choose vocab_kind "unigram" or "bpe", or leave '
+                "subword_samples out"
             )
         self.vocab_size = encoder.vocab_size
         self._encoder = encoder

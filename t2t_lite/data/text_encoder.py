@@ -1,7 +1,7 @@
-"""Text to ids and back: SentencePiece (unigram or BPE) and UTF-8 bytes.
+"""Text to ids and back: SentencePiece, Tensor2Tensor's subwords, UTF-8 bytes.
 
-All encoders agree on the special ids: padding 0, end of sequence 1, unknown 2.
-There is no begin id: a decoder's first input is the padding id.
+All encoders agree on padding 0 and end of sequence 1; unknown is 2, where there
+is such an id. There is no begin id: a decoder's first input is the padding id.
 """
 
 from __future__ import annotations
@@ -25,9 +25,11 @@ NUM_SPECIAL_IDS = 3
 SPACE = "\u2581"  # SentencePiece's mark of a space
 
 SENTENCEPIECE_KINDS = ("unigram", "bpe")
-VOCAB_KINDS = (*SENTENCEPIECE_KINDS, "byte")
+VOCAB_KINDS = (*SENTENCEPIECE_KINDS, "subwords", "byte")
 SENTENCEPIECE_FILE = "vocab.model"
 BYTE_FILE = "vocab.bytes.json"
+SUBWORDS_FILE = "vocab.subwords"
+VOCABULARY_FILES = (SENTENCEPIECE_FILE, BYTE_FILE, SUBWORDS_FILE)
 MAX_VOCABULARY_BYTES = 1 << 26
 _SPACE_BYTE = NUM_SPECIAL_IDS + ord(" ")
 
@@ -39,11 +41,13 @@ class TextEncoder(abc.ABC):
         kind: str, one of `VOCAB_KINDS`.
         file_name: str, the name of its file in a folder.
         vocab_size: int, number of ids, specials included.
+        unk_id: int, the id of unknown text; None if all text has ids.
     """
 
     kind: str
     file_name: str
     vocab_size: int
+    unk_id: int | None = UNK_ID
 
     @abc.abstractmethod
     def encode_batch(self, texts: Sequence[str]) -> list[np.ndarray]:
@@ -67,7 +71,8 @@ class TextEncoder(abc.ABC):
         `tokenize(texts)`: string tensor `(batch,)` to a RaggedTensor int32
         `(batch, None)` without EOS. `detokenize(ids)`: int32 tensor
         `(batch, length)`, each row ended by EOS or padded with 0, to a string
-        tensor `(batch,)`.
+        tensor `(batch,)`. `tokens(ids)` and `surfaces(texts)`: what single ids
+        are, and stand for. `unk_id`: as the encoder's.
         """
 
     @abc.abstractmethod
@@ -164,7 +169,7 @@ class SentencePieceEncoder(TextEncoder):
         )
 
     def decode_batch(self, ids):
-        rows = [_ids_of_text(row) for row in ids]
+        rows = [ids_of_text(row) for row in ids]
         return self._processor.decode(rows, num_threads=1) if rows else []
 
     def to_bytes(self):
@@ -198,7 +203,7 @@ class ByteEncoder(TextEncoder):
         ]
 
     def decode_batch(self, ids):
-        return [_text_of_byte_ids(_ids_of_text(row)) for row in ids]
+        return [_text_of_byte_ids(ids_of_text(row)) for row in ids]
 
     def word_starts(self, ids):
         inside = (ids >= NUM_SPECIAL_IDS) & (ids != _SPACE_BYTE)
@@ -219,8 +224,9 @@ def load_encoder(path: str) -> TextEncoder:
     """Returns the encoder saved at `path`.
 
     Args:
-        path: str, a SentencePiece model (`.model`), `vocab.bytes.json`, or a
-            folder that holds `vocab.model` or `vocab.bytes.json`.
+        path: str, a SentencePiece model (`.model`), Tensor2Tensor's subwords
+            (`.subwords`), `vocab.bytes.json`, or a folder that holds
+            `vocab.model`, `vocab.bytes.json` or `vocab.subwords`.
     Raises:
         UserError: the file is missing, damaged, of another kind or larger
             than 64 MiB.
@@ -237,6 +243,10 @@ def load_encoder(path: str) -> TextEncoder:
         ) from error
     if path.endswith(".json"):
         return _byte_encoder(content, path)
+    if path.endswith(".subwords"):
+        from t2t_lite.data.subwords import SubwordEncoder
+
+        return SubwordEncoder(content, f"the vocabulary {path}")
     return SentencePieceEncoder(content, f"the vocabulary {path}")
 
 
@@ -255,11 +265,11 @@ def append_eos(ids: np.ndarray) -> np.ndarray:
 
 
 def _vocabulary_in(folder: str) -> str:
-    for name in (SENTENCEPIECE_FILE, BYTE_FILE):
+    for name in VOCABULARY_FILES:
         if os.path.exists(os.path.join(folder, name)):
             return os.path.join(folder, name)
     raise UserError(
-        f"{folder} holds neither {SENTENCEPIECE_FILE} nor {BYTE_FILE}; prepare"
+        f"{folder} holds neither {' nor '.join(VOCABULARY_FILES)}; prepare"
         " the data first or give the right folder"
     )
 
@@ -286,8 +296,8 @@ def valid_text(text: str) -> str:
     return text.encode("utf-8", "replace").decode()
 
 
-def _ids_of_text(ids: Iterable[int]) -> list[int]:
-    """Returns the ids before the first EOS, without padding."""
+def ids_of_text(ids: Iterable[int]) -> list[int]:
+    """Returns a row's ids before its first EOS, without padding."""
     row = [int(i) for i in ids]
     if EOS_ID in row:
         row = row[: row.index(EOS_ID)]

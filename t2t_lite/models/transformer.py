@@ -10,7 +10,10 @@ import tensorflow as tf
 from t2t_lite import layers
 from t2t_lite.decoding.state import Cache, Logits
 from t2t_lite.models.model import Features
-from t2t_lite.models.transformer_hparams import TransformerHParams
+from t2t_lite.models.transformer_hparams import (
+    TARGET_SPACES,
+    TransformerHParams,
+)
 from t2t_lite.models.transformer_parts import (
     TransformerModel,
     attention_parameters,
@@ -74,6 +77,7 @@ class Transformer(TransformerModel):
         tables = {"all": 1, "target_softmax": 2, "none": 3}
         rows = tables[h.shared_embedding] * task.vocab_size
         rows += 2 * h.max_length if h.position == "learned" else 0
+        rows += 0 if h.target_space_id is None else TARGET_SPACES
         return (
             encoder * (attention + feed_forward)
             + decoder * (2 * attention + feed_forward)
@@ -99,6 +103,16 @@ class Transformer(TransformerModel):
         )
         if shared == "none":
             self.softmax.build()  # its lookup is never called
+        self.target_space = None
+        if self.hparams.target_space_id is not None:
+            self.target_space = layers.SharedEmbedding(
+                TARGET_SPACES,
+                self.hparams.hidden_size,
+                scale="none",
+                zero_pad=False,
+                dtype=self.dtype_policy,
+                name="target_space_embedding",
+            )
 
     def call(self, features: Features, training: bool = False) -> tf.Tensor:
         return self.softmax.logits(self.states(features, training))
@@ -199,6 +213,9 @@ class Transformer(TransformerModel):
 
     def _encode(self, inputs, mask, positions, training) -> tf.Tensor:
         x = self.source_embedding(inputs)
+        if self.target_space is not None:
+            target_space_id = tf.constant([[self.hparams.target_space_id]])
+            x += self.target_space(target_space_id)
         x = self._placed(x, self.source_position, positions)
         return self.encoder(
             self.dropout(x, training=training),

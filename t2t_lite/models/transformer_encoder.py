@@ -83,6 +83,13 @@ class TransformerEncoder(TransformerModel):
         name: str = "transformer_encoder",
     ):
         super().__init__(hparams, task, dtype, name)
+        require(
+            task.targets != "text" or hparams.vocab_kind != "subwords",
+            "vocab_kind",
+            "bpe, unigram or byte for a masked language model: subwords has "
+            "no id that no text has",
+            hparams.vocab_kind,
+        )
         self.embedding = self._table("embedding")
         self.position = self._position("position")
         self.encoder = self._encoder()

@@ -8,6 +8,8 @@ from t2t_lite.hparams import HParams, require, require_choice
 from t2t_lite.layers.attention_variant import POSITIONS
 from t2t_lite.layers.position import KINDS
 
+TARGET_SPACES = 32  # as many as Tensor2Tensor's table has
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TransformerHParams(HParams):
@@ -49,6 +51,10 @@ class TransformerHParams(HParams):
         recompute: every layer keeps only its inputs and is computed again in
             the backward pass: less memory, the same updates, one forward pass
             more.
+        target_space_id: the row, of a trained table of 32, that is added to
+            every input's embedding: Tensor2Tensor's embedding of the kind of
+            targets, by which a model of several problems tells them apart;
+            none = no such table.
     """
 
     hidden_size: int = 512
@@ -75,6 +81,7 @@ class TransformerHParams(HParams):
     shared_embedding: str = "all"
     embedding_scale: str = "lookup"
     recompute: bool = False
+    target_space_id: int | None = None
 
     def __post_init__(self):
         super().__post_init__()
@@ -113,6 +120,13 @@ class TransformerHParams(HParams):
         ):
             value = getattr(self, name)
             require(value is None or value > 0, name, "an int above 0", value)
+        require(
+            self.target_space_id is None
+            or 0 <= self.target_space_id < TARGET_SPACES,
+            "target_space_id",
+            f"an int from 0 to {TARGET_SPACES - 1}, or none",
+            self.target_space_id,
+        )
         require_choice(
             "activation", self.activation, ("relu", "gelu", "swiglu")
         )

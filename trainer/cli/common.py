@@ -57,20 +57,57 @@ def problem_from_flags(values: flags.FlagValues) -> Any:
         UserError: --problem is missing or unknown, or an option is wrong.
     """
     from t2t_lite import problems
-    from t2t_lite.hparams import split_overrides
 
     if not values.problem:
         raise UserError(
             "--problem is missing, e.g. --problem=translate_ende_phrasebook; "
             "--registry_help lists the names"
         )
+    options = _problem_options(values)
+    return problems.create(values.problem, options, values.data_dir)
+
+
+def _problem_options(values: flags.FlagValues) -> dict[str, Any]:
+    """Returns the problem's options that the flags give."""
+    from t2t_lite import problems
+    from t2t_lite.hparams import split_overrides
+
     options: dict[str, Any] = dict(split_overrides(values.problem_options))
     for option in problems.all_options():
         if option.name in values:
             given = values[option.name].value
             if given is not None:
                 options[option.name] = given
-    return problems.create(values.problem, options, values.data_dir)
+    return options
+
+
+def what_to_train(values: flags.FlagValues) -> tuple[Any, str, Any, dict]:
+    """Returns (problem, model name, hyperparameters, settings of a run).
+
+    Without --problem, --model and --hparams_set they are those of the run in
+    --output_dir, with the options and overrides that the flags give; else the
+    settings are empty.
+    """
+    from t2t_lite import problems
+    from t2t_lite.hparams import override
+    from t2t_lite.trainer.run_folder import RunFolder
+
+    named = values.problem or values.model or values.hparams_set
+    if named or not (
+        values.output_dir and RunFolder(values.output_dir).is_under_way
+    ):
+        problem = problem_from_flags(values)
+        return (problem, *resolve_hparams(values, problem), {})
+    run = RunFolder(values.output_dir).describe()
+    problem = problems.create(
+        run.problem,
+        {**run.problem_options, **_problem_options(values)},
+        values.data_dir,
+    )
+    hparams = override(run.hparams, values.hparams)
+    if values.recompute:
+        hparams = override(hparams, "recompute=true")
+    return problem, run.model, hparams, run.settings
 
 
 def import_registrations(values: flags.FlagValues) -> None:

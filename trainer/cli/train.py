@@ -15,7 +15,8 @@ FLAGS = flags.FlagValues()
 DESCRIPTION = (
     "Trains a model on a problem; evaluates, keeps checkpoints, and at the "
     "end tests and exports a SavedModel. The same command again goes on "
-    "where a run stopped."
+    "where a run stopped; --output_dir alone goes on with the run of that "
+    "folder."
 )
 EXAMPLES = (
     "t2t_lite_trainer --problem=translate_ende_phrasebook "
@@ -24,6 +25,7 @@ EXAMPLES = (
     '--hparams="batch_size=2048,learning_rate_warmup_steps=16000"',
     "t2t_lite_trainer --problem=translate_files --train_source=a.en "
     "--train_target=a.de --model=transformer_small",
+    "t2t_lite_trainer --output_dir=runs/ende --train_steps=40000",
     "t2t_lite_trainer --registry_help",
 )
 
@@ -179,13 +181,25 @@ def _define_device(values: flags.FlagValues) -> None:
     )
 
 
-def _training_options(values: flags.FlagValues, problem: Any) -> Any:
+def _training_options(
+    values: flags.FlagValues, problem: Any, settings: dict[str, Any]
+) -> Any:
+    """Returns how the flags say that a run is carried out.
+
+    Args:
+        values: the flags.
+        problem: has defaults.
+        settings: of the run that is gone on with; {} if the flags name it.
+    """
     from t2t_lite.trainer.options import TrainingOptions
 
     def choose(name, fallback):
         given = values[name].value
         if given is not None:
             return given
+        stored = settings.get(name)
+        if type(stored) is int:
+            return stored
         return problem.defaults.get(name, fallback)
 
     steps = choose("train_steps", 100_000)
@@ -240,9 +254,9 @@ def train(values: flags.FlagValues) -> int:
         print(common.registry_help())
         return 0
     keep_freed_memory()
-    problem = common.problem_from_flags(values)
-    name, hparams = common.resolve_hparams(values, problem)
-    setup = Setup(problem, name, hparams, _training_options(values, problem))
+    problem, name, hparams, settings = common.what_to_train(values)
+    options = _training_options(values, problem, settings)
+    setup = Setup(problem, name, hparams, options)
     try:
         with naming_lost_workers(setup.strategy):
             progress = Training(setup).run()
