@@ -1,6 +1,7 @@
-"""Layers of the Transformer; everything here is plain Keras."""
+"""Layers of sequence models; everything here is plain Keras."""
 
 from t2t_lite.layers.attention import MultiHeadAttention
+from t2t_lite.layers.context_vector_attention import ContextVectorAttention
 from t2t_lite.layers.decoder import Decoder
 from t2t_lite.layers.decoder_layer import DecoderLayer
 from t2t_lite.layers.dropout import Dropout
@@ -13,6 +14,7 @@ from t2t_lite.layers.freezing import (
     held_weights,
     rows_of_products,
 )
+from t2t_lite.layers.hierarchical_attention import HierarchicalAttention
 from t2t_lite.layers.masks import (
     causal_mask,
     combine,
@@ -23,26 +25,36 @@ from t2t_lite.layers.norm import LayerNorm
 from t2t_lite.layers.position import PositionEncoding
 from t2t_lite.layers.residual import Residual
 from t2t_lite.layers.seeds import seed_scope
+from t2t_lite.layers.seq2seq_attention import Seq2SeqAttention
+from t2t_lite.layers.structured_self_attention import (
+    StructuredSelfAttention,
+    redundancy_penalty,
+)
 from t2t_lite.layers.transformer_config import TransformerConfig
 
 __all__ = [
+    "ContextVectorAttention",
     "Decoder",
     "DecoderLayer",
     "Dropout",
     "Encoder",
     "EncoderLayer",
     "FeedForward",
+    "HierarchicalAttention",
     "LayerNorm",
     "MultiHeadAttention",
     "PositionEncoding",
     "Residual",
+    "Seq2SeqAttention",
     "SharedEmbedding",
+    "StructuredSelfAttention",
     "TransformerConfig",
     "causal_mask",
     "combine",
     "frozen_weights",
     "held_weights",
     "padding_mask",
+    "redundancy_penalty",
     "rows_of_products",
     "seed_scope",
     "segment_mask",
