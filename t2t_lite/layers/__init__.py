@@ -23,6 +23,9 @@ from t2t_lite.layers.masks import (
 )
 from t2t_lite.layers.norm import LayerNorm
 from t2t_lite.layers.position import PositionEncoding
+from t2t_lite.layers.recurrent import Recurrent
+from t2t_lite.layers.recurrent_cell import RecurrentCell
+from t2t_lite.layers.recurrent_encoder import RecurrentEncoder
 from t2t_lite.layers.residual import Residual
 from t2t_lite.layers.seeds import seed_scope
 from t2t_lite.layers.seq2seq_attention import Seq2SeqAttention
@@ -44,6 +47,9 @@ __all__ = [
     "LayerNorm",
     "MultiHeadAttention",
     "PositionEncoding",
+    "Recurrent",
+    "RecurrentCell",
+    "RecurrentEncoder",
     "Residual",
     "Seq2SeqAttention",
     "SharedEmbedding",
