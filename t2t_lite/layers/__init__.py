@@ -1,6 +1,7 @@
 """Layers of sequence models; everything here is plain Keras."""
 
 from t2t_lite.layers.attention import MultiHeadAttention
+from t2t_lite.layers.bahdanau_decoder import BahdanauDecoder
 from t2t_lite.layers.context_vector_attention import ContextVectorAttention
 from t2t_lite.layers.decoder import Decoder
 from t2t_lite.layers.decoder_layer import DecoderLayer
@@ -15,6 +16,7 @@ from t2t_lite.layers.freezing import (
     rows_of_products,
 )
 from t2t_lite.layers.hierarchical_attention import HierarchicalAttention
+from t2t_lite.layers.luong_decoder import LuongDecoder
 from t2t_lite.layers.masks import (
     causal_mask,
     combine,
@@ -36,6 +38,7 @@ from t2t_lite.layers.structured_self_attention import (
 from t2t_lite.layers.transformer_config import TransformerConfig
 
 __all__ = [
+    "BahdanauDecoder",
     "ContextVectorAttention",
     "Decoder",
     "DecoderLayer",
@@ -45,6 +48,7 @@ __all__ = [
     "FeedForward",
     "HierarchicalAttention",
     "LayerNorm",
+    "LuongDecoder",
     "MultiHeadAttention",
     "PositionEncoding",
     "Recurrent",

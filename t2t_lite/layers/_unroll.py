@@ -29,29 +29,29 @@ def unroll(
     sequences: Any,
     state: Any,
     constants: Any = (),
-    kernels: Sequence[keras.Variable] = (),
+    weights: Sequence[keras.Variable] = (),
     outputs: Any = (),
     dtype: str = "float32",
 ) -> tuple[Any, Any]:
     """Calls `output, state = step(sequences[t], state, constants)` for each t.
 
     Args:
-        step: pure function of its arguments and of `kernels`, which it reads
-            by `_math.product` without a bias and in no other way.
+        step: pure function of its arguments and of `weights`, which it reads
+            by `_math.product` and in no other way.
         sequences: nested tensors `(length, ...)`.
         state: nested float tensors, the state before the first step.
         constants: nested tensors that every step reads.
-        kernels: the matrices that steps multiply with.
+        weights: the kernels and biases of the steps' products.
         outputs: nested dtypes of a step's output, float each.
         dtype: that of the products.
 
     Returns:
         The outputs of all steps, `(length, ...)`, and the states after each,
-        likewise. Both have gradients by all float tensors, and by the kernels.
+        likewise. Both have gradients by all float tensors, and by the weights.
 
     Reference: Chen et al. 2016, section 4, for computing again.
     """
-    loop = _Loop(step, (sequences, state, constants), outputs, tuple(kernels))
+    loop = _Loop(step, (sequences, state, constants), outputs, tuple(weights))
     parts = [tf.nest.flatten(part) for part in loop.structure]
     length = shape_of(parts[0][0])[0]
     known = isinstance(length, int) and length > 0
@@ -60,7 +60,7 @@ def unroll(
     if weight_reader() is not None:  # for models that are only asked
         found = loop.run(parts)
     else:
-        found = loop.with_gradient(parts, [read(k, dtype) for k in kernels])
+        found = loop.with_gradient(parts, [read(w, dtype) for w in weights])
     if not known:
         found = [stacked[:length] for stacked in found]
     count = len(tf.nest.flatten(outputs))
@@ -78,29 +78,39 @@ def _not_empty(sequence: tf.Tensor) -> tf.Tensor:
 
 
 class _Products:
-    """A weight reader: reads matrices from tensors, and notes the products.
+    """A weight reader: reads the weights of products from tensors.
 
     Attributes:
-        found: (number of the kernel, rows, result) of each product.
+        found: (numbers of the kernel and of the bias, if there is one; rows;
+            result) of each product.
     """
 
     def __init__(
-        self, kernels: Sequence[keras.Variable], values: Tensors
+        self, weights: Sequence[keras.Variable], values: Tensors
     ) -> None:
-        self._numbers = {id(k): number for number, k in enumerate(kernels)}
+        self._numbers = {id(w): number for number, w in enumerate(weights)}
         self._values = values
-        self.found: list[tuple[int, tf.Tensor, tf.Tensor]] = []
+        self.found: list[tuple[list[int], tf.Tensor, tf.Tensor]] = []
 
     def product(self, rows, kernel, bias, transpose_b):
-        number = self._numbers.get(id(kernel))
-        if number is None or bias is not None or transpose_b:
-            raise ValueError(
-                f"a step multiplies with {kernel.path}, and not as it must: "
-                "with one of its kernels, as it is, and without a bias."
-            )
-        result = tf.matmul(rows, self._values[number])
-        self.found.append((number, rows, result))
+        if transpose_b:
+            raise ValueError("a step multiplies with no transposed weight.")
+        numbers = [self._number(w) for w in (kernel, bias) if w is not None]
+        values = [self._values[number] for number in numbers]
+        result = tf.matmul(rows, values[0])
+        if bias is not None:
+            result = tf.nn.bias_add(result, values[1])
+        self.found.append((numbers, rows, result))
         return result
+
+    def _number(self, weight: keras.Variable) -> int:
+        number = self._numbers.get(id(weight))
+        if number is None:
+            raise ValueError(
+                f"a step multiplies with {weight.path}, which is none of the "
+                "weights that the loop was given."
+            )
+        return number
 
     def read(self, variable, dtype):
         raise ValueError(
@@ -113,7 +123,7 @@ class _Loop:
     """A step, and the structure of what it takes and gives.
 
     Fields:
-        step, outputs, kernels: as for `unroll`.
+        step, outputs, weights: as for `unroll`.
         structure: nested sequences, state and constants; what is meant by
             `parts` below is the flat list of each.
     """
@@ -121,7 +131,7 @@ class _Loop:
     step: Step
     structure: tuple[Any, Any, Any]
     outputs: Any
-    kernels: tuple[keras.Variable, ...]
+    weights: tuple[keras.Variable, ...]
 
     def call(self, inputs: Tensors, state: Tensors, constants: Tensors):
         """Returns the flat outputs and the flat new state of one step."""
@@ -170,26 +180,26 @@ class _Loop:
 
         Args:
             parts: see the class.
-            values: the kernels' values.
+            values: the weights' values.
         """
         sizes = [len(part) for part in (*parts, values)]
 
         @tf.custom_gradient
         def function(*tensors):
-            *mine, matrices = _cut(tensors, sizes)
-            products = [_Products(self.kernels, matrices)]
+            *mine, weights = _cut(tensors, sizes)
+            products = []  # of the last step: all have the same
 
             def scope():
-                products[:] = [_Products(self.kernels, matrices)]
+                products[:] = [_Products(self.weights, weights)]
                 return reading_by(products[0])
 
             stacked = self.run(mine, scope)
-            layout = [number for number, *_ in products[0].found]
-            # What a product's two sides are of, as the last step had them.
-            dtypes = [rows.dtype for _, rows, _ in products[0].found]
+            layout = [
+                (numbers, rows.dtype) for numbers, rows, _ in products[0].found
+            ]
 
             def gradient(*upstream):
-                back = _Backward(self, mine, matrices, layout, dtypes)
+                back = _Backward(self, mine, weights, layout)
                 return back.gradients(stacked, upstream)
 
             return stacked, gradient
@@ -204,19 +214,17 @@ class _Backward:
     Fields:
         loop: the _Loop.
         parts: its flat sequences, state and constants.
-        values: the kernels' values.
-        layout: the number of the kernel of each product of a step.
-        dtypes: the dtype of each product.
+        values: the weights' values.
+        layout: (numbers of the weights, dtype) of each product of a step.
     """
 
     loop: _Loop
     parts: list[Tensors]
     values: Tensors
-    layout: list[int]
-    dtypes: list[tf.DType]
+    layout: list[tuple[list[int], tf.DType]]
 
     def gradients(self, stacked: Tensors, upstream: Sequence[tf.Tensor]):
-        """Returns the gradient by each sequence, state, constant and kernel.
+        """Returns the gradient by each sequence, state, constant and weight.
 
         Args:
             stacked: what `_Loop.run` gave.
@@ -229,9 +237,8 @@ class _Backward:
             for first, after in zip(state, states, strict=True)
         ]
         length = tf.shape(sequences[0])[0]
-        arrays = _arrays(
-            [s.dtype for s in _floats(sequences)] + 2 * self.dtypes, length
-        )
+        dtypes = [s.dtype for s in _floats(sequences)]
+        dtypes += 2 * [dtype for _, dtype in self.layout]
         totals = [tf.zeros(tf.shape(c)) for c in _floats(constants)]
         for total, constant in zip(totals, _floats(constants), strict=True):
             total.set_shape(constant.shape)
@@ -250,7 +257,12 @@ class _Backward:
         _, by_state, totals, arrays = tf.while_loop(
             lambda t, *_: t >= 0,
             body,
-            (length - 1, [tf.zeros_like(s) for s in state], totals, arrays),
+            (
+                length - 1,
+                [tf.zeros_like(s) for s in state],
+                totals,
+                _arrays(dtypes, length),
+            ),
         )
         found = [array.stack() for array in arrays]
         sizes = [len(_floats(sequences)), len(self.layout), len(self.layout)]
@@ -263,7 +275,7 @@ class _Backward:
             *_in_places_of_floats(sequences, by_sequences),
             *by_state,
             *_in_places_of_floats(constants, totals),
-            *self._by_kernels(rows, by_results),
+            *self._by_weights(rows, by_results),
         ]
 
     def _step(self, t, before, upstream, by_state):
@@ -277,7 +289,7 @@ class _Backward:
         sequences, _, constants = self.parts
         inputs = [s[t] for s in sequences]
         constants = [tf.identity(c) for c in constants]
-        products = _Products(self.loop.kernels, self.values)
+        products = _Products(self.loop.weights, self.values)
         sources = [_floats(inputs), before, _floats(constants)]
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(sources)
@@ -300,18 +312,19 @@ class _Backward:
         rows = [rows for _, rows, _ in products.found]
         return *found, [*rows, *by_results]
 
-    def _by_kernels(self, rows: Tensors, by_results: Tensors) -> Tensors:
-        """Returns each kernel's gradient, one product for all steps."""
+    def _by_weights(self, rows: Tensors, by_results: Tensors) -> Tensors:
+        """Returns each weight's gradient, one product for all steps."""
         sums: list[Any] = [tf.zeros_like(value) for value in self.values]
-        for number, left, right in zip(
+        for (numbers, _), left, right in zip(
             self.layout, rows, by_results, strict=True
         ):
-            in_size, out_size = self.values[number].shape
-            sums[number] += tf.matmul(
-                tf.reshape(left, [-1, in_size]),
-                tf.reshape(right, [-1, out_size]),
-                transpose_a=True,
-            )
+            kernel, *bias = numbers
+            in_size, out_size = self.values[kernel].shape
+            right = tf.reshape(right, [-1, out_size])
+            left = tf.reshape(left, [-1, in_size])
+            sums[kernel] += tf.matmul(left, right, transpose_a=True)
+            for number in bias:
+                sums[number] += tf.reduce_sum(right, axis=0)
         return sums
 
 

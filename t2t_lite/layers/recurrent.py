@@ -88,7 +88,7 @@ class Recurrent(keras.layers.Layer):
             self._step,
             sequences,
             [cell.first_state(batch) for cell in self._cells],
-            kernels=[k for cell in self._cells for k in cell.step_kernels],
+            weights=[w for cell in self._cells for w in cell.step_weights],
             dtype=self.compute_dtype,
         )
         outputs = [state[0] for state in states]

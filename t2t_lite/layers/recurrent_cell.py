@@ -95,7 +95,7 @@ class RecurrentCell(keras.layers.Layer):
         return 1 if self.kind == "gru" else 2
 
     @property
-    def step_kernels(self) -> list[keras.Variable]:
+    def step_weights(self) -> list[keras.Variable]:
         """The weights that `step` multiplies with."""
         names = ["state"]
         names += ["candidate"] if self.kind == "gru" else []

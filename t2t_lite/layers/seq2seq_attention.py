@@ -234,7 +234,7 @@ class Seq2SeqAttention(keras.layers.Layer):
         return tf.matmul(tf.cast(weights, value.dtype), value), weights
 
     @property
-    def query_kernels(self) -> list[keras.Variable]:
+    def query_weights(self) -> list[keras.Variable]:
         """The weights that `attend` multiplies with."""
         names = {"concat": ["query", "score"], "location": ["location"]}
         names = names.get(self.score, [])

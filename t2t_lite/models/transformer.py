@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -340,17 +339,5 @@ class Transformer(keras.Model):
                 x, context["memory"], cache.kept, ancestors, context["mask"]
             )
             logits = self.softmax.logits(x)
-        return Logits(logits, self._exactly(x)), Cache(kept=kept)
-
-    def _exactly(self, states: tf.Tensor) -> Callable | None:
-        """Returns the function of ids to their exact logits; see `Logits`."""
-        if self.compute_dtype == "float32":
-            return None
-        rows = tf.reshape(states, [-1, self.hparams.hidden_size])
-
-        def exact(ids):
-            count = tf.shape(ids)[2]
-            found = self.softmax.logits_of(rows, tf.reshape(ids, [-1, count]))
-            return tf.reshape(found, tf.shape(ids))
-
-        return exact
+        exact = self.softmax.exact_logits(x)
+        return Logits(logits, exact), Cache(kept=kept)
