@@ -5,7 +5,8 @@ import dataclasses
 import numpy as np
 
 from t2t_lite.data.text_encoder import SentencePieceEncoder
-from t2t_lite.models.resolve import build
+from t2t_lite.models.resolve import build, model_of
+from t2t_lite.models.rnn_attention import RnnAttentionHParams
 from t2t_lite.models.transformer import TransformerHParams
 
 VOCAB = 23
@@ -33,6 +34,16 @@ VARIANTS = {
 WORDS = [*_NUMBERS, *_COLOURS, "big", "small", "old", "new", "dog"]
 
 
+_TRAINING = {
+    "learning_rate_schedule": "constant",
+    "learning_rate_constant": 0.01,
+    "vocab_kind": "byte",
+    "batch_size": 256,
+    "max_shapes": 2,
+    "max_length": 32,
+}
+
+
 def tiny_hparams(**changes) -> TransformerHParams:
     """Returns one layer of 16 without dropout."""
     values = {
@@ -43,19 +54,23 @@ def tiny_hparams(**changes) -> TransformerHParams:
         "layer_prepostprocess_dropout": 0.0,
         "attention_dropout": 0.0,
         "relu_dropout": 0.0,
-        "learning_rate_schedule": "constant",
-        "learning_rate_constant": 0.01,
-        "vocab_kind": "byte",
-        "batch_size": 256,
-        "max_shapes": 2,
-        "max_length": 32,
     }
-    return dataclasses.replace(TransformerHParams(), **(values | changes))
+    return dataclasses.replace(
+        TransformerHParams(), **(values | _TRAINING | changes)
+    )
+
+
+def tiny_rnn_hparams(**changes) -> RnnAttentionHParams:
+    """Returns one layer of 12 without dropout."""
+    values = {"hidden_size": 12, "embedding_size": 8, "maxout_size": 6}
+    return dataclasses.replace(
+        RnnAttentionHParams(), **(values | _TRAINING | changes)
+    )
 
 
 def tiny_model(hparams, seed=0, dtype="float32"):
     """Returns a built model whose weights depend on `seed` alone."""
-    model = build("transformer", hparams, VOCAB, dtype)
+    model = build(model_of(hparams), hparams, VOCAB, dtype)
     rng = np.random.default_rng(seed)
     for variable in model.trainable_variables:
         value = rng.normal(size=tuple(variable.shape)) * 0.3

@@ -10,6 +10,7 @@ from t2t_lite.decoding.search import Cache, Request, beam_search, most_beams
 from t2t_lite.errors import UserError
 from t2t_lite.layers import frozen_weights, held_weights
 from t2t_lite.models.transformer import Transformer, TransformerHParams
+from t2t_lite.task import Task
 from tests.layers.test_freezing import loop_bodies, loop_graph, nodes_of
 from tests.models_for_tests import (
     VARIANTS,
@@ -161,7 +162,7 @@ def test_numbers_of_parameters(name):
             for v in model.trainable_variables
             if v.name not in ("scale", "bias") and not v.name.endswith("_bias")
         )
-        least = Transformer.least_parameters(model.hparams, VOCAB)
+        least = Transformer.least_parameters(model.hparams, model.task)
         assert least == counted
 
 
@@ -169,7 +170,8 @@ def test_grouped_heads_have_fewer_parameters():
     """Of h query heads and g others: h + g in place of 2 h."""
     counts = {
         shared: Transformer.least_parameters(
-            TransformerHParams(num_key_value_heads=shared), 1000
+            TransformerHParams(num_key_value_heads=shared),
+            Task(vocab_size=1000),
         )
         for shared in (None, 8, 2, 1)
     }

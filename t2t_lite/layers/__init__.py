@@ -1,7 +1,9 @@
-"""Layers of the Transformer; everything here is plain Keras."""
+"""Layers of sequence models; everything here is plain Keras."""
 
 from t2t_lite.layers.attention import MultiHeadAttention
 from t2t_lite.layers.attention_variant import AttentionVariant
+from t2t_lite.layers.bahdanau_decoder import BahdanauDecoder
+from t2t_lite.layers.context_vector_attention import ContextVectorAttention
 from t2t_lite.layers.decoder import Decoder
 from t2t_lite.layers.decoder_layer import DecoderLayer
 from t2t_lite.layers.dropout import Dropout
@@ -14,7 +16,9 @@ from t2t_lite.layers.freezing import (
     held_weights,
     rows_of_products,
 )
+from t2t_lite.layers.hierarchical_attention import HierarchicalAttention
 from t2t_lite.layers.log_mel import LogMel
+from t2t_lite.layers.luong_decoder import LuongDecoder
 from t2t_lite.layers.masks import (
     causal_mask,
     combine,
@@ -23,24 +27,41 @@ from t2t_lite.layers.masks import (
 )
 from t2t_lite.layers.norm import LayerNorm
 from t2t_lite.layers.position import PositionEncoding
+from t2t_lite.layers.recurrent import Recurrent
+from t2t_lite.layers.recurrent_cell import RecurrentCell
+from t2t_lite.layers.recurrent_encoder import RecurrentEncoder
 from t2t_lite.layers.residual import Residual
 from t2t_lite.layers.seeds import draws_of, seed_scope, uniform_draws
+from t2t_lite.layers.seq2seq_attention import Seq2SeqAttention
+from t2t_lite.layers.structured_self_attention import (
+    StructuredSelfAttention,
+    redundancy_penalty,
+)
 from t2t_lite.layers.transformer_config import TransformerConfig
 
 __all__ = [
     "AttentionVariant",
+    "BahdanauDecoder",
+    "ContextVectorAttention",
     "Decoder",
     "DecoderLayer",
     "Dropout",
     "Encoder",
     "EncoderLayer",
     "FeedForward",
+    "HierarchicalAttention",
     "LayerNorm",
     "LogMel",
+    "LuongDecoder",
     "MultiHeadAttention",
     "PositionEncoding",
+    "Recurrent",
+    "RecurrentCell",
+    "RecurrentEncoder",
     "Residual",
+    "Seq2SeqAttention",
     "SharedEmbedding",
+    "StructuredSelfAttention",
     "TransformerConfig",
     "causal_mask",
     "combine",
@@ -48,6 +69,7 @@ __all__ = [
     "frozen_weights",
     "held_weights",
     "padding_mask",
+    "redundancy_penalty",
     "rows_of_products",
     "seed_scope",
     "segment_mask",

@@ -10,6 +10,7 @@ import tensorflow as tf
 from t2t_lite.layers.freezing import weight_reader
 
 PACKAGE = "t2t_lite"
+_NEVER = -1e9
 
 
 def shape_of(tensor: tf.Tensor) -> list[int | tf.Tensor]:
@@ -102,6 +103,21 @@ def lookup(variable: keras.Variable, ids: tf.Tensor, dtype: str) -> tf.Tensor:
     return gather(read(variable, variable.dtype))
 
 
+def masked_softmax(logits: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
+    """Returns `softmax(logits)` over what `mask` leaves of the last axis.
+
+    Args:
+        logits: float tensor `(..., length)`.
+        mask: bool tensor that broadcasts to its shape; True = may attend.
+
+    Returns:
+        Float32 tensor, exactly 0 where the mask is False: a row that may
+        attend to nothing is all 0, and so is its gradient.
+    """
+    logits = tf.where(mask, tf.cast(logits, tf.float32), _NEVER)
+    return tf.where(mask, tf.nn.softmax(logits), 0.0)
+
+
 def fused_glorot_uniform(sizes: Sequence[int]) -> Callable[..., tf.Tensor]:
     """Returns the initializer of several kernels stored side by side.
 
@@ -115,6 +131,19 @@ def fused_glorot_uniform(sizes: Sequence[int]) -> Callable[..., tf.Tensor]:
     def initialize(shape: Sequence[int], dtype: str | None = None):
         parts = [
             keras.initializers.GlorotUniform()((shape[0], size), dtype=dtype)
+            for size in sizes
+        ]
+        return keras.ops.concatenate(parts, axis=-1)
+
+    return initialize
+
+
+def fused_orthogonal(sizes: Sequence[int]) -> Callable[..., tf.Tensor]:
+    """As `fused_glorot_uniform`, each part an orthogonal matrix."""
+
+    def initialize(shape: Sequence[int], dtype: str | None = None):
+        parts = [
+            keras.initializers.Orthogonal()((shape[0], size), dtype=dtype)
             for size in sizes
         ]
         return keras.ops.concatenate(parts, axis=-1)

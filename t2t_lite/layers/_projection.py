@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import keras
 import tensorflow as tf
@@ -27,21 +27,47 @@ def add_projection(
         in_size: int, rows of the kernel.
         out_sizes: columns of the parts that the kernel fuses.
     """
+    add_kernel(layer, name, in_size, out_sizes)
+    if layer.use_bias:
+        add_bias(layer, name, sum(out_sizes))
+
+
+def add_kernel(
+    layer: keras.layers.Layer,
+    name: str,
+    in_size: int,
+    out_sizes: Sequence[int],
+    initializer: Callable = fused_glorot_uniform,
+) -> None:
+    """Adds `<name>_kernel` to a layer being built.
+
+    Args:
+        layer, name, in_size, out_sizes: as for `add_projection`.
+        initializer: function of `out_sizes` that returns an initializer.
+    """
     kernel = layer.add_weight(
         name=f"{name}_kernel",
         shape=(in_size, sum(out_sizes)),
-        initializer=fused_glorot_uniform(out_sizes),
+        initializer=initializer(out_sizes),
         autocast=False,
     )
     setattr(layer, f"{name}_kernel", kernel)
-    if layer.use_bias:
-        bias = layer.add_weight(
-            name=f"{name}_bias",
-            shape=(sum(out_sizes),),
-            initializer="zeros",
-            autocast=False,
-        )
-        setattr(layer, f"{name}_bias", bias)
+
+
+def add_bias(
+    layer: keras.layers.Layer,
+    name: str,
+    size: int,
+    initializer: str | Callable = "zeros",
+) -> None:
+    """Adds `<name>_bias` of `size` to a layer being built."""
+    bias = layer.add_weight(
+        name=f"{name}_bias",
+        shape=(size,),
+        initializer=initializer,
+        autocast=False,
+    )
+    setattr(layer, f"{name}_bias", bias)
 
 
 def project(

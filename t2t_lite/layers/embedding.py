@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import keras
 import tensorflow as tf
 
@@ -112,6 +114,26 @@ class SharedEmbedding(keras.layers.Layer):
             Tout=tf.float32,
         )
         return tf.squeeze(found, 1)
+
+    def exact_logits(self, hidden) -> Callable | None:
+        """Returns the function from ids to their exact logits, for a search.
+
+        Args:
+            hidden: float tensor `(batch, beams, hidden_size)`.
+        Returns:
+            Function from int32 `(batch, beams, count)` to float32 of that
+            shape; None where `logits` are exact.
+        """
+        if self.compute_dtype == "float32":
+            return None
+        rows = tf.reshape(hidden, [-1, self.hidden_size])
+
+        def exact(ids):
+            count = tf.shape(ids)[2]
+            found = self.logits_of(rows, tf.reshape(ids, [-1, count]))
+            return tf.reshape(found, tf.shape(ids))
+
+        return exact
 
     def compute_output_shape(self, input_shape):
         return (*input_shape, self.hidden_size)

@@ -186,11 +186,8 @@ def frozen_weights() -> Iterator[None]:
     matrices there, so the weights must not change any more. The constants are
     part of the graph: one of more than 2 GB cannot be saved.
     """
-    token = _reader.set(_Frozen())
-    try:
+    with reading_by(_Frozen()):
         yield
-    finally:
-        _reader.reset(token)
 
 
 @contextlib.contextmanager
@@ -200,7 +197,14 @@ def held_weights() -> Iterator[None]:
     For a graph that is being traced: weights are read and cast in it, and
     loops inside it are given the results.
     """
-    token = _reader.set(_Held())
+    with reading_by(_Held()):
+        yield
+
+
+@contextlib.contextmanager
+def reading_by(reader: WeightReader) -> Iterator[None]:
+    """Makes this package's layers read their weights as `reader` does."""
+    token = _reader.set(reader)
     try:
         yield
     finally:

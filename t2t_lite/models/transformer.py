@@ -276,4 +276,5 @@ class Transformer(TransformerModel):
                 index,
             )
             logits = self.softmax.logits(x)
-        return Logits(logits, self._exactly(x)), Cache(kept=kept)
+        exact = self.softmax.exact_logits(x)
+        return Logits(logits, exact), Cache(kept=kept)

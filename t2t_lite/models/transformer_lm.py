@@ -147,7 +147,8 @@ class TransformerLM(TransformerModel):
                 x, None, cache.kept, ancestors, index=index
             )
             logits = self.softmax.logits(x)
-        return Logits(logits, self._exactly(x)), Cache(kept=kept)
+        exact = self.softmax.exact_logits(x)
+        return Logits(logits, exact), Cache(kept=kept)
 
 
 @HPARAMS.register("transformer_lm_small")

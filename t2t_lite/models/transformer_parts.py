@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
@@ -131,19 +130,6 @@ class TransformerModel(Model):
             dtype=self.dtype_policy,
             name="decoder",
         )
-
-    def _exactly(self, states: tf.Tensor) -> Callable | None:
-        """Returns the function of ids to their exact logits; see `Logits`."""
-        if self.compute_dtype == "float32":
-            return None
-        rows = tf.reshape(states, [-1, self.hparams.hidden_size])
-
-        def exact(ids):
-            count = tf.shape(ids)[2]
-            found = self.softmax.logits_of(rows, tf.reshape(ids, [-1, count]))
-            return tf.reshape(found, tf.shape(ids))
-
-        return exact
 
 
 def attention_parameters(hparams: TransformerHParams) -> int:

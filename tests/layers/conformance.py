@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 
 import keras
@@ -116,9 +117,9 @@ class Wrapper(keras.Model):
         self._call_arguments = call_arguments
 
     def build(self, input_shape=None):
-        self.layer.build(
-            input_shape[0] if isinstance(input_shape, tuple) else input_shape
-        )
+        # As many of the inputs' shapes as the layer takes.
+        count = len(inspect.signature(self.layer.build).parameters)
+        self.layer.build(*input_shape[:count])
 
     def call(self, inputs):
         result = self.layer(*inputs, **self._call_arguments)
