@@ -1,6 +1,7 @@
 """Target tokens/s of train steps against batch, model and sequence length.
 
     python benchmarks/scaling.py --report
+    python benchmarks/scaling.py --report --only=length
 
 Every model lives in a process of its own, with the trainer's own choices of
 precision, XLA and lanes; a process ends before the next sweep begins, so that
@@ -341,6 +342,11 @@ def main() -> None:
         "--quick", action="store_true", help="few small points, to try it"
     )
     parser.add_argument(
+        "--only",
+        choices=X_NAMES,
+        help="what is varied; a report keeps its other sweeps",
+    )
+    parser.add_argument(
         "--report",
         nargs="?",
         const=str(REPORT),
@@ -353,14 +359,30 @@ def main() -> None:
         return
     found = []
     for sweep in sweeps(args.quick):
+        if args.only not in (None, sweep.varied):
+            continue
         models = dict.fromkeys(point[0] for point in sweep.points)
         print(f"{sweep.varied}: {', '.join(models)}", flush=True)
         found.append(measure(sweep, args.windows, args.vocab_size))
     _print(found)
     if args.report:
         content = {"vocab_size": args.vocab_size, "windows": args.windows}
+        if args.only:
+            found = _others(args.report, args.only, content) + found
         measuring.write_report(args.report, {**content, "sweeps": found})
         plot(found, str(pathlib.Path(args.report).with_suffix(".png")))
+
+
+def _others(path: str, varied: str, content: dict) -> list[dict]:
+    """Returns the sweeps of a report of the same settings and other kinds."""
+    report = json.loads(pathlib.Path(path).read_text())
+    for name, value in content.items():
+        if report[name] != value:
+            raise SystemExit(
+                f"{path} has {name}={report[name]}; give the same, or another "
+                "--report"
+            )
+    return [s for s in report["sweeps"] if s["varied"] != varied]
 
 
 if __name__ == "__main__":
