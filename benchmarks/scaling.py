@@ -4,8 +4,7 @@
     python benchmarks/scaling.py --report --only=length
 
 Every model lives in a process of its own, with the trainer's own choices of
-precision, XLA and lanes; a process ends before the next sweep begins, so that
-its memory is given back. The points of a sweep are taken in turn, window by
+precision, XLA and lanes; a process ends before the next sweep begins. The points of a sweep are taken in turn, window by
 window, after one window each to trace and warm up. A law is fitted to each
 sweep: tokens/s in proportion to a power of what is varied. A point that would
 not fit the machine's free memory is left out, and said.
@@ -286,12 +285,24 @@ def plot(found: Sequence[dict], path: str) -> None:
             if sweep["varied"] == varied and sweep["rows"]:
                 _draw(axes, sweep)
         axes.set(xscale="log", yscale="log", xlabel=_X_LABELS[varied])
+        if varied != "model":
+            mine = [s for s in found if s["varied"] == varied]
+            _label(axes, [r[varied] for s in mine for r in s["rows"]])
         axes.set_ylabel("training speed (target tokens / s)")
         axes.grid(alpha=0.3, which="both")
         if axes.has_data():
             axes.legend()
     figure.savefig(path, format="png", dpi=110)
     print(f"written {path}")
+
+
+def _label(axes, values: Sequence[int]) -> None:
+    """Labels a logarithmic axis at the values that were measured."""
+    from matplotlib.ticker import NullFormatter
+
+    ticks = sorted(set(values))
+    axes.set_xticks(ticks, [f"{n:,}" for n in ticks], fontsize="small")
+    axes.xaxis.set_minor_formatter(NullFormatter())
 
 
 def _draw(axes, sweep: dict) -> None:
