@@ -160,6 +160,7 @@ def _seeds(name: str, results: list[Result], links: pathlib.Path) -> str:
         "updates": lambda r: f"{r['updates']:,}",
         "target tokens": lambda r: f"{r['target_tokens']:,}",
         "wall time": lambda r: _duration(r["seconds"]),
+        "processor time by core": _core_time,
         "commit": _commits,
     }
     rows = [["seed", *columns]]
@@ -278,6 +279,18 @@ def _mean(values: Sequence[float | None]) -> str:
     if len(values) == 1:
         return f"{mean:.2f}"
     return f"{mean:.2f} ± {statistics.stdev(values):.2f}"
+
+
+def _core_time(result: Result) -> str:
+    """Returns the trainer's time of all cores over their number.
+
+    It is the least wall time on a machine without other work.
+    """
+    times = [row.get("cpu_seconds") for row in result["starts"]]
+    if None in times:
+        return _NONE
+    cores = max(row["machine"]["cores"] for row in result["starts"])
+    return _duration(sum(times) / cores)
 
 
 def _duration(seconds: float) -> str:

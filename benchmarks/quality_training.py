@@ -82,8 +82,9 @@ class Seed:
 class Starts:
     """A journal of the times a run's trainer was started, beside its folder.
 
-    Where it is killed, what is lost is the time since the trainer's
-    last line.
+    Beside the time of the clock it notes the processor's, where the system
+    tells (Linux): what other work on the machine does not change much. Where
+    it is killed, what is lost is the time since the trainer's last line.
 
     Args:
         seed: the run.
@@ -97,6 +98,7 @@ class Starts:
         self._flags = seed.flags
         self._begun = seed.run.exists()
         self._noted = self._begin = 0.0
+        self.process: int | None = None  # the trainer's number
         self.rows: list[dict[str, Any]] = self._read()
 
     def _read(self) -> list[dict[str, Any]]:
@@ -128,6 +130,7 @@ class Starts:
     def begin(self) -> None:
         """Opens a row for this start."""
         self._begin = time.monotonic()
+        self.process = None
         self.rows.append({"seconds": 0.0, **checkout(), "machine": machine()})
         self._write()
 
@@ -142,7 +145,9 @@ class Starts:
 
     def _write(self) -> None:
         self._noted = time.monotonic()
-        self.rows[-1]["seconds"] = round(self._noted - self._begin, 1)
+        row = self.rows[-1]
+        row["seconds"] = round(self._noted - self._begin, 1)
+        row["cpu_seconds"] = _cpu_seconds(self.process)
         content = {"flags": self._flags, "starts": self.rows}
         storage.write_json(self.path, content)
 
@@ -179,13 +184,28 @@ def _run_trainer(seed: Seed, starts: Starts) -> int:
         env=os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{path}"},
         start_new_session=True,  # Ctrl-C reaches it once: through us
     )
+    starts.process = process.pid
     with _forwarding_to(process):
         for line in process.stdout:
             print(line, end="", flush=True)
             starts.note()
+        if hasattr(os, "waitid"):  # its times are there until it is waited for
+            os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        starts.end()
         status = process.wait()
-    starts.end()
     return status if status >= 0 else 128 - status
+
+
+def _cpu_seconds(process: int | None) -> float | None:
+    """Returns what a process used of all cores; None where nobody tells."""
+    try:
+        with open(f"/proc/{process}/stat") as file:
+            fields = file.read().rpartition(")")[2].split()
+    except OSError:
+        return None
+    # After the name: state is the third field of proc(5), utime the 14th.
+    ticks = int(fields[14 - 3]) + int(fields[15 - 3])
+    return round(ticks / os.sysconf("SC_CLK_TCK"), 1)
 
 
 @contextlib.contextmanager

@@ -1,10 +1,10 @@
 """Target tokens/s of train steps against batch, model and sequence length.
 
     python benchmarks/scaling.py --report
+    python benchmarks/scaling.py --report --only=length
 
 Every model lives in a process of its own, with the trainer's own choices of
-precision, XLA and lanes; a process ends before the next sweep begins, so that
-its memory is given back. The points of a sweep are taken in turn, window by
+precision, XLA and lanes; a process ends before the next sweep begins. The points of a sweep are taken in turn, window by
 window, after one window each to trace and warm up. A law is fitted to each
 sweep: tokens/s in proportion to a power of what is varied. A point that would
 not fit the machine's free memory is left out, and said.
@@ -285,12 +285,24 @@ def plot(found: Sequence[dict], path: str) -> None:
             if sweep["varied"] == varied and sweep["rows"]:
                 _draw(axes, sweep)
         axes.set(xscale="log", yscale="log", xlabel=_X_LABELS[varied])
+        if varied != "model":
+            mine = [s for s in found if s["varied"] == varied]
+            _label(axes, [r[varied] for s in mine for r in s["rows"]])
         axes.set_ylabel("training speed (target tokens / s)")
         axes.grid(alpha=0.3, which="both")
         if axes.has_data():
             axes.legend()
     figure.savefig(path, format="png", dpi=110)
     print(f"written {path}")
+
+
+def _label(axes, values: Sequence[int]) -> None:
+    """Labels a logarithmic axis at the values that were measured."""
+    from matplotlib.ticker import NullFormatter
+
+    ticks = sorted(set(values))
+    axes.set_xticks(ticks, [f"{n:,}" for n in ticks], fontsize="small")
+    axes.xaxis.set_minor_formatter(NullFormatter())
 
 
 def _draw(axes, sweep: dict) -> None:
@@ -341,6 +353,11 @@ def main() -> None:
         "--quick", action="store_true", help="few small points, to try it"
     )
     parser.add_argument(
+        "--only",
+        choices=X_NAMES,
+        help="what is varied; a report keeps its other sweeps",
+    )
+    parser.add_argument(
         "--report",
         nargs="?",
         const=str(REPORT),
@@ -353,14 +370,30 @@ def main() -> None:
         return
     found = []
     for sweep in sweeps(args.quick):
+        if args.only not in (None, sweep.varied):
+            continue
         models = dict.fromkeys(point[0] for point in sweep.points)
         print(f"{sweep.varied}: {', '.join(models)}", flush=True)
         found.append(measure(sweep, args.windows, args.vocab_size))
     _print(found)
     if args.report:
         content = {"vocab_size": args.vocab_size, "windows": args.windows}
+        if args.only:
+            found = _others(args.report, args.only, content) + found
         measuring.write_report(args.report, {**content, "sweeps": found})
         plot(found, str(pathlib.Path(args.report).with_suffix(".png")))
+
+
+def _others(path: str, varied: str, content: dict) -> list[dict]:
+    """Returns the sweeps of a report of the same settings and other kinds."""
+    report = json.loads(pathlib.Path(path).read_text())
+    for name, value in content.items():
+        if report[name] != value:
+            raise SystemExit(
+                f"{path} has {name}={report[name]}; give the same, or another "
+                "--report"
+            )
+    return [s for s in report["sweeps"] if s["varied"] != varied]
 
 
 if __name__ == "__main__":

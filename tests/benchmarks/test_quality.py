@@ -130,6 +130,10 @@ def _check_stored(stored, tmp_path):
     assert len(stored["starts"]) == 2
     seconds = [start["seconds"] for start in stored["starts"]]
     assert all(s > 0 for s in seconds)
+    if sys.platform == "linux":
+        for start in stored["starts"]:
+            cores = start["machine"]["cores"]
+            assert 1 < start["cpu_seconds"] <= 1.1 * cores * start["seconds"]
     assert stored["seconds"] == pytest.approx(sum(seconds))
     assert stored["starts"][0]["machine"]["cores"] >= 1
 
@@ -157,6 +161,16 @@ def test_starts_are_added_up(tmp_path, monkeypatch):
     rows = quality_training.Starts(_seed(tmp_path)).rows
     assert [row["seconds"] for row in rows] == [2.0, 3.5]
     assert all(set(row) == set(starts.rows[0]) for row in rows)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_a_process_time_is_the_processors(tmp_path):
+    before = quality_training._cpu_seconds(os.getpid())
+    while sum(os.times()[:2]) < before + 0.5:
+        pass
+    passed = quality_training._cpu_seconds(os.getpid()) - before
+    assert 0.4 < passed < 5
+    assert quality_training._cpu_seconds(None) is None
 
 
 def test_time_is_noted_while_it_passes(tmp_path, monkeypatch):

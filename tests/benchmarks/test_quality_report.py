@@ -48,7 +48,7 @@ def test_mean_and_deviation_over_seeds(save, tmp_path):
 
 
 def test_a_row_for_each_seed(save, tmp_path):
-    start = result(BEST, 1, 1.0)["starts"][0]
+    start = result(BEST, 1, 1.0)["starts"][0] | {"cpu_seconds": 5400.0}
     later = start | {"commit": "fedcba9876543210", "dirty": True}
     folder = save(
         result(BEST, 2, 41.5, starts=[start, start, later]),
@@ -67,8 +67,12 @@ def test_a_row_for_each_seed(save, tmp_path):
         "2,000",
         "1,234,567",
         "1 h 00 min",
+        "2 h 15 min",  # three starts on two cores
         "012345678, fedcba987+changes",
     ]
+    link = f"quality/{BEST}/seed10"
+    unknown = _row(text, f"[10]({link}.json) ([outputs]({link}.outputs.txt))")
+    assert unknown[-3:-1] == ["1 h 00 min", "-"]
     assert text.index("[2](") < text.index("[10](")
     assert "at most 23.27" in text
     assert "`tok:none" not in text
