@@ -239,7 +239,8 @@ class MixProblem(Problem):
                 said, real, given = zip(*rows[name], strict=True)
                 bare = [text.removeprefix(_named(name, "")) for text in given]
                 bare = [text.removeprefix(" ") for text in bare]
-                scores |= _prefixed(name, part.score(said, real, bare))
+                found = part.score(said, real, bare)
+                scores |= _prefixed(name, _signed(name, found))
         return self._with_mean(scores)
 
     def loss_part(self, source: str) -> str | None:
@@ -357,6 +358,14 @@ def _is_mix(factory: Any) -> bool:
 def _named(name: str, source: str) -> str:
     """Returns the inputs of an example of a problem."""
     return f"{name}: {source}" if source else f"{name}:"
+
+
+def _signed(name: str, scores: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns scores whose signatures say of which lines they are."""
+    return {
+        key: f"lines:{name}|{value}" if key.endswith("_signature") else value
+        for key, value in scores.items()
+    }
 
 
 def _prefixed(name: str, values: Mapping[str, Any]) -> dict[str, Any]:
