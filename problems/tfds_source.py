@@ -243,12 +243,12 @@ def _root(problem) -> str:
 
 def _values(batch: Any) -> list[Any]:
     """Returns a batch's values, an array or a scalar each."""
-    splits = getattr(batch, "row_splits", None)
-    if splits is None:
+    import numpy as np
+
+    if not hasattr(batch, "row_splits"):
         return list(batch)
-    return [
-        batch.values[start:end] for start, end in itertools.pairwise(splits)
-    ]
+    values, splits = np.asarray(batch.values), np.asarray(batch.row_splits)
+    return [values[start:end] for start, end in itertools.pairwise(splits)]
 
 
 def _value(kind: str, value: Any) -> Any:
