@@ -96,7 +96,7 @@ class SpeechDigits(SpeechProblem):
 
     def describe_source(self, split: str) -> str:
         takes = {"test": "0 to 4", "validation": "5 to 9"}.get(split, "10 on")
-        origin = self.settings["source_dir"] or "TensorFlow Datasets"
+        origin = self.settings["source_dir"] or self.data.describe("train")
         return f"spoken digits, takes {takes}, from {origin}"
 
     def examples(self, split: str) -> Iterator[Example]:
@@ -146,18 +146,19 @@ def read_wav(path: str, sample_rate: int) -> np.ndarray:
     try:
         with wave.open(path, "rb") as file:
             found = file.getparams()
+            form = (found.nchannels, found.sampwidth, found.framerate)
+            if form != (1, 2, sample_rate):
+                raise UserError(
+                    f"{path}: expected one channel of 16 bits at"
+                    f" {sample_rate:,} samples a second, got {form[0]} of"
+                    f" {8 * form[1]} bits at {form[2]:,}"
+                )
             content = file.readframes(min(found.nframes, _MOST_FRAMES))
-    except (OSError, EOFError, wave.Error) as error:
+    except (OSError, EOFError, RuntimeError, wave.Error) as error:
+        what = str(error) or "it is damaged"  # wave's RuntimeError is empty
         raise UserError(
-            f"{path}: cannot be read as a .wav file ({error}); get it again"
+            f"{path}: cannot be read as a .wav file ({what}); get it again"
         ) from error
-    form = (found.nchannels, found.sampwidth, found.framerate)
-    if form != (1, 2, sample_rate):
-        raise UserError(
-            f"{path}: expected one channel of 16 bits at {sample_rate:,}"
-            f" samples a second, got {found.nchannels} of"
-            f" {8 * found.sampwidth} bits at {found.framerate:,}"
-        )
     if not content or len(content) != 2 * found.nframes:
         raise UserError(
             f"{path}: expected {found.nframes:,} samples (at least 1, at most"

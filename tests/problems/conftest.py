@@ -1,10 +1,31 @@
 """What tests of problems share: no network, and files of lines."""
 
 import gzip
+import pathlib
+import shutil
 
 import pytest
 
 from t2t_lite.problems import downloads
+
+SHARED = pathlib.Path(__file__).parents[3] / "shared" / "data"
+
+
+@pytest.fixture
+def shared_data(tmp_path):
+    """Returns a function: the folder of a real corpus, unpacked."""
+
+    def find(name):
+        folder = SHARED / name
+        if not folder.is_dir():
+            pytest.skip(f"no {folder}")
+        for archive in (*folder.glob("*.zip"), *folder.glob("*.tar.gz")):
+            safe = {} if archive.suffix == ".zip" else {"filter": "data"}
+            shutil.unpack_archive(archive, tmp_path, **safe)
+            folder = tmp_path
+        return folder
+
+    return find
 
 
 @pytest.fixture
