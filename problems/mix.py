@@ -55,8 +55,9 @@ class MixProblem(Problem):
 
     The training examples of an epoch are shared out by weight: what is too
     few is repeated, and where `mix_examples` leaves less room, what is too
-    many is thinned out evenly. Validation and test are the problems' own.
-    Everywhere the problems take turns from start to end.
+    many is thinned out evenly. Problems take turns as their weights from start
+    to end. Validation and test are the problems' own, one example of each in
+    turn.
 
     An option reaches each problem that has it; `mix_options` are for one
     problem alone, and come before.
@@ -166,8 +167,14 @@ class MixProblem(Problem):
     def examples(self, split: str) -> Iterator[Example]:
         self.check_split(split)
         self._require_parts()
+        # A part of a split that is decoded has examples of each problem.
+        spread = split == "train"
         streams = [
-            mix_weights.at_places(count, i, self._examples(name, split, count))
+            mix_weights.at_places(
+                1 / count if spread else 1,
+                i,
+                self._examples(name, split, count),
+            )
             for i, (name, count) in enumerate(self._counts(split).items())
         ]
         for _, _, example in heapq.merge(*streams):

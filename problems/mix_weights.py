@@ -16,11 +16,11 @@ T = TypeVar("T")
 
 
 def at_places(
-    count: int, number: int, examples: Iterator[T]
+    step: float, number: int, items: Iterator[T]
 ) -> Iterator[tuple[float, int, T]]:
-    """Yields (place from 0 to 1, number, example): `count` at equal steps."""
-    for i, example in enumerate(examples):
-        yield (2 * i + 1) / (2 * count), number, example
+    """Yields (place, number, item), the places one step apart."""
+    for i, item in enumerate(items):
+        yield (i + 0.5) * step, number, item
 
 
 def shares(total: int, weights: Mapping[str, Fraction]) -> dict[str, int]:
