@@ -10,7 +10,8 @@ import random
 import zlib
 from collections.abc import Iterator, Sequence
 
-from t2t_lite.problems.problem import Example, Option, Problem
+from t2t_lite.problems.options import Option
+from t2t_lite.problems.problem import Example, Problem
 from t2t_lite.registry import PROBLEMS
 
 _DIGITS = "0123456789"
@@ -45,6 +46,7 @@ class AlgorithmicProblem(Problem):
     """
 
     splits = ("train", "validation", "test")
+    origin = "generated"
     main_metric = "exact_match"
     defaults = {
         "vocab_kind": "byte",

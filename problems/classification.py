@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Iterator, Sequence
 
-from t2t_lite.errors import UserError
-from t2t_lite.problems import source_files, text_files, tfds_source
-from t2t_lite.problems.problem import Example, Option, Problem
-from t2t_lite.problems.source_files import SourceFiles
-from t2t_lite.problems.tfds_source import TfdsSource
+from t2t_lite.errors import UserError, closest
+from t2t_lite.problems import held_out, own_files, text_files
+from t2t_lite.problems.held_out import HeldOut
+from t2t_lite.problems.own_files import FromOwnFiles
+from t2t_lite.problems.problem import Example, Problem
+from t2t_lite.problems.source_files import FromFiles, SourceFiles
+from t2t_lite.problems.tfds_source import FromTfds, TfdsSource
 from t2t_lite.registry import PROBLEMS
 
 # Between two texts that are judged together.
 PAIR = " ||| "
+_OWN_FILES = "your own texts with --problem=classify_files"
 
 
 class ClassificationProblem(Problem):
@@ -44,10 +48,10 @@ class ClassificationProblem(Problem):
 
 
 @PROBLEMS.register(
-    "sentiment_imdb", "positive or negative film reviews, IMDb by TFDS (25,000)"
+    "sentiment_imdb", "positive or negative film reviews (25,000, IMDb by TFDS)"
 )
-class SentimentImdb(ClassificationProblem):
-    """Maas et al. 2011. Each tenth training review is validation."""
+class SentimentImdb(FromTfds, ClassificationProblem):
+    """Maas et al. 2011; 1 in 20 training reviews is held out."""
 
     splits = ("train", "validation", "test")
     labels = ("negative", "positive")
@@ -56,41 +60,44 @@ class SentimentImdb(ClassificationProblem):
         ("Two hours that I will not get back.", "negative"),
     )
     defaults = {**ClassificationProblem.defaults, "max_length": 512}
-    option_schema = (tfds_source.OPTION,)
     data = TfdsSource(
         "imdb_reviews",
         "plain_text",
-        ("text", "label"),
+        {"text": "text", "label": "number"},
         "http://ai.stanford.edu",
-        "your own texts with --problem=classify_files",
+        _OWN_FILES,
     )
 
-    def source_is_local(self) -> bool:
-        return self.data.is_local(self)
-
     def describe_source(self, split: str) -> str:
-        part = {"train": "9 of 10 of the ", "validation": "each 10th of the "}
-        name = "test" if split == "test" else "train"
-        part = part.get(split, "")
-        return f"TensorFlow Datasets imdb_reviews, {part}{name} split"
+        if split == "test":
+            return super().describe_source(split)
+        train = super().describe_source("train")
+        return f"{train}; {held_out.WORDS}, are held out for validation"
 
     def examples(self, split: str) -> Iterator[Example]:
         self.check_split(split)
-        name = "test" if split == "test" else "train"
-        for i, row in enumerate(self.data.rows(self, name)):
-            if split == "test" or (i % 10 == 9) == (split == "validation"):
-                text = " ".join(row["text"].decode().split())
-                yield {
-                    "inputs": text.replace("<br />", " "),
-                    "targets": self.labels[int(row["label"])],
-                }
+        if split == "test":
+            return self._reviews(split)
+        return self._held_out.part(split)
+
+    @functools.cached_property
+    def _held_out(self) -> HeldOut:
+        return HeldOut(lambda: self._reviews("train"), lambda e: e["inputs"])
+
+    def _reviews(self, name: str) -> Iterator[Example]:
+        for row in self.data.rows(self, name):
+            text = row["text"].replace("<br />", " ")
+            yield {
+                "inputs": text_files.one_line(text),
+                "targets": self.label_name(row["label"], self.data.name),
+            }
 
 
 @PROBLEMS.register(
     "sentiment_polarity",
-    "positive or negative sentences of film reviews (10,662, a download)",
+    "positive or negative sentences of film reviews (10,662, a 1 MB download)",
 )
-class SentimentPolarity(ClassificationProblem):
+class SentimentPolarity(FromFiles, ClassificationProblem):
     """Pang and Lee 2005's sentence polarity, 1.0.
 
     Of each file's lines, those whose number from 0 ends in 0 are the test,
@@ -103,7 +110,6 @@ class SentimentPolarity(ClassificationProblem):
         ("a wonderful little film .", "positive"),
         ("two hours that i will not get back .", "negative"),
     )
-    option_schema = (source_files.OPTION,)
     names = {"negative": "rt-polarity.neg", "positive": "rt-polarity.pos"}
     files = SourceFiles(
         "sentence_polarity",
@@ -114,9 +120,6 @@ class SentimentPolarity(ClassificationProblem):
         },
     )
 
-    def source_is_local(self) -> bool:
-        return self.files.are_local(self)
-
     def describe_source(self, split: str) -> str:
         last = {"test": "0", "validation": "1"}.get(split, "2 to 9")
         names = self.files.describe(self, self.names.values())
@@ -124,16 +127,25 @@ class SentimentPolarity(ClassificationProblem):
 
     def examples(self, split: str) -> Iterator[Example]:
         self.check_split(split)
-        for label, name in self.names.items():
-            path = self.files.path(self, name)
-            for i, line in enumerate(text_files.read_lines(path)):
-                part = {0: "test", 1: "validation"}.get(i % 10, "train")
-                if part == split:
-                    yield {"inputs": line.strip(), "targets": label}
+        labels = tuple(self.names)
+        paths = [self.files.path(self, name) for name in self.names.values()]
+        lines = itertools.zip_longest(*map(text_files.read_lines, paths))
+        for i, texts in enumerate(lines):
+            part = {0: "test", 1: "validation"}.get(i % 10, "train")
+            if part != split:
+                continue
+            for label, text in zip(labels, texts, strict=True):
+                if text is not None:
+                    yield {
+                        "inputs": text_files.one_line(text),
+                        "targets": label,
+                    }
 
 
-class GlueProblem(ClassificationProblem):
+class GlueProblem(FromTfds, ClassificationProblem):
     """A task of GLUE. Its test has no labels: validation is all there is.
+
+    Two texts are joined by `PAIR`.
 
     Reference: Wang et al. 2019.
     """
@@ -141,7 +153,6 @@ class GlueProblem(ClassificationProblem):
     config: str
     fields: tuple[str, ...]
     validation = "validation"
-    option_schema = (tfds_source.OPTION,)
 
     @property
     def data(self) -> TfdsSource:
@@ -149,18 +160,13 @@ class GlueProblem(ClassificationProblem):
         return TfdsSource(
             "glue",
             self.config,
-            (*self.fields, "label"),
+            {**dict.fromkeys(self.fields, "text"), "label": "number"},
             "https://dl.fbaipublicfiles.com",
-            "your own texts with --problem=classify_files",
+            _OWN_FILES,
         )
-
-    def source_is_local(self) -> bool:
-        return self.data.is_local(self)
 
     def describe_source(self, split: str) -> str:
-        return (
-            f"TensorFlow Datasets {self.data.name}, {self._name(split)} split"
-        )
+        return super().describe_source(self._name(split))
 
     def _name(self, split: str) -> str:
         return self.validation if split == "validation" else split
@@ -168,13 +174,18 @@ class GlueProblem(ClassificationProblem):
     def examples(self, split: str) -> Iterator[Example]:
         self.check_split(split)
         for row in self.data.rows(self, self._name(split)):
-            texts = [row[field].decode() for field in self.fields]
+            texts = [text_files.one_line(row[field]) for field in self.fields]
             yield {
                 "inputs": PAIR.join(texts),
-                "targets": self.labels[int(row["label"])],
+                "targets": self.label_name(row["label"], self.data.name),
             }
 
-    def score(self, predictions, references, sources=None):
+    def score(
+        self,
+        predictions: Sequence[str],
+        references: Sequence[str],
+        sources: Sequence[str] | None = None,
+    ) -> dict[str, float | str]:
         """Returns accuracy, and what else GLUE reports for the task."""
         from t2t_lite import metrics
 
@@ -204,7 +215,7 @@ _GLUE = {
     "mrpc": (
         "whether two sentences say the same",
         ("sentence1", "sentence2"),
-        ("different", "equivalent"),
+        ("not_equivalent", "equivalent"),
         f"He slept.{PAIR}He was asleep.",
     ),
     "rte": (
@@ -220,7 +231,7 @@ _GLUE = {
         f"Who slept?{PAIR}The dog slept.",
     ),
     "mnli": (
-        "whether a sentence follows from, contradicts or does neither",
+        "whether a sentence follows from a text, contradicts it or neither",
         ("premise", "hypothesis"),
         ("entailment", "neutral", "contradiction"),
         f"A dog runs.{PAIR}An animal moves.",
@@ -255,73 +266,54 @@ for _config in _GLUE:
 @PROBLEMS.register(
     "classify_files", "your own labelled texts: --train_tsv, label<TAB>text"
 )
-class ClassifyFiles(ClassificationProblem):
+class ClassifyFiles(FromOwnFiles, ClassificationProblem):
     """Lines `label<TAB>text`; the labels are those of the training file.
 
-    Without --eval_tsv, one line in 20 is held out for validation.
+    Without --eval_tsv a part of the training lines is held out.
     """
 
-    option_schema = tuple(
-        Option(
-            f"{name}_tsv",
-            f"{split} texts, label<TAB>text a line, plain or .gz",
-            kind="path",
-        )
-        for name, split in (
-            ("train", "train"),
-            ("eval", "validation"),
-            ("test", "test"),
-        )
-    )
-
-    @property
-    def splits(self) -> tuple[str, ...]:
-        names = ("train", "validation", "test")
-        return names if self.settings["test_tsv"] else names[:2]
+    suffix = "tsv"
+    option_schema = own_files.options("tsv", "texts, label<TAB>text a line")
 
     @functools.cached_property
     def labels(self) -> tuple[str, ...]:
-        found = sorted({label for label, _ in self._rows("train")})
+        path = self._path("train")
+        found = sorted({label for _, label, _ in _labelled(path)})
         if len(found) < 2:
             raise UserError(
-                f"--train_tsv={self.settings['train_tsv']}: expected two labels"
-                f" or more, found {', '.join(found) or 'none'}"
+                f"--train_tsv={path}: expected two labels or more, found "
+                f"{', '.join(found) or 'none'}"
             )
         return tuple(found)
 
-    def describe_source(self, split: str) -> str:
-        path = self._path(split)
-        if split == "test" or self.settings["eval_tsv"]:
-            return f"lines of {path}"
-        part = "each 20th" if split == "validation" else "19 of 20"
-        return f"{part} of the lines of {path}"
+    def read(self, path: str) -> Iterator[tuple[str, str]]:
+        """Yields (label, text)."""
+        known = frozenset(self.labels)
+        for number, label, text in _labelled(path):
+            if label not in known:
+                raise UserError(
+                    f"{path}, line {number}: label {label!r:.80} is not in the"
+                    f" training file{closest(label[:80], known)}"
+                )
+            yield label, text
+
+    def key(self, row: tuple[str, str]) -> str:
+        return row[1]
 
     def examples(self, split: str) -> Iterator[Example]:
-        self.check_split(split)
-        shared = split != "test" and not self.settings["eval_tsv"]
-        for i, (label, text) in enumerate(self._rows(split)):
-            if shared and (i % 20 == 19) != (split == "validation"):
-                continue
+        for label, text in self.rows(split):
             yield {"inputs": text, "targets": label}
 
-    def _rows(self, split: str) -> Iterator[tuple[str, str]]:
-        path = self._path(split)
-        for number, line in enumerate(text_files.read_lines(path), 1):
-            label, tab, text = line.partition("\t")
-            if not line.strip():
-                continue
-            if not (tab and label.strip() and text.strip()):
-                raise UserError(
-                    f"{path}, line {number}: expected label<TAB>text, got "
-                    f"{line[:60]!r}"
-                )
-            yield label.strip(), text
 
-    def _path(self, split: str) -> str:
-        name = {"validation": "eval"}.get(split, split)
-        path = self.settings[f"{name}_tsv"]
-        if split == "validation" and path is None:
-            path = self.settings["train_tsv"]
-        if path is None:
-            raise UserError(f"{self.name} needs --train_tsv=<file>")
-        return path
+def _labelled(path: str) -> Iterator[tuple[int, str, str]]:
+    """Yields (number of the line, label, text)."""
+    for number, line in enumerate(text_files.read_lines(path), 1):
+        label, tab, text = line.partition("\t")
+        if not line.strip():
+            continue
+        if not (tab and label.strip() and text.strip()):
+            raise UserError(
+                f"{path}, line {number}: expected label<TAB>text, got "
+                f"{line[:60]!r}"
+            )
+        yield number, label.strip(), text_files.one_line(text)

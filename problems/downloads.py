@@ -16,6 +16,8 @@ _PROBE_SECONDS = 5.0
 _READ_SECONDS = 30.0
 _LARGEST = 1 << 30
 _CHUNK = 1 << 16
+# Some hosts refuse Python's own name.
+_HEADERS = {"User-Agent": "t2t_lite"}
 
 
 def unreachable(url: str, seconds: float = _PROBE_SECONDS) -> str:
@@ -29,7 +31,7 @@ def unreachable(url: str, seconds: float = _PROBE_SECONDS) -> str:
     reasons: list[str] = []
 
     def probe():
-        request = urllib.request.Request(url, method="HEAD")
+        request = urllib.request.Request(url, method="HEAD", headers=_HEADERS)
         try:
             with urllib.request.urlopen(request, timeout=seconds):
                 reasons.append("")
@@ -56,9 +58,10 @@ def download(url: str, path: str, check: Callable[[str], None]) -> None:
     """
     os.makedirs(os.path.dirname(path), exist_ok=True)
     temporary = f"{path}.{os.getpid()}.tmp"
+    request = urllib.request.Request(url, headers=_HEADERS)
     try:
         with (
-            urllib.request.urlopen(url, timeout=_READ_SECONDS) as response,
+            urllib.request.urlopen(request, timeout=_READ_SECONDS) as response,
             open(temporary, "wb") as file,
         ):
             while chunk := response.read(_CHUNK):

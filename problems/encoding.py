@@ -28,14 +28,14 @@ def encode_batch(
                 append_eos(ids) for ids in encoder.encode_batch(values)
             ]
         elif kind == "label":
-            encoded[side] = [label_ids(problem, [value]) for value in values]
+            encoded[side] = list(label_ids(problem, values)[:, None])
         else:
             encoded[side] = [_numbers(problem, kind, v) for v in values]
     return encoded
 
 
 def label_ids(problem, names: Sequence[str]) -> np.ndarray:
-    """Returns the ids of labels, int32.
+    """Returns the ids of labels, int32 (len(names),).
 
     Raises:
         UserError: the problem has no such label.
@@ -48,7 +48,7 @@ def label_ids(problem, names: Sequence[str]) -> np.ndarray:
                 f"{closest(name[:80], numbers)}; there are "
                 f"{', '.join(problem.labels):.200}"
             )
-    return np.array([numbers[name] for name in names], np.int32)
+    return np.array([numbers[name] for name in names], np.int32).reshape(-1)
 
 
 def _tags(problem, examples, rows, encoder) -> list[np.ndarray]:

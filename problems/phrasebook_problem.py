@@ -16,6 +16,7 @@ class TranslateEndePhrasebook(Problem):
     """English to German with the pairs of `t2t_lite.problems.phrasebook`."""
 
     splits = ("train", "validation", "test")
+    origin = "built in"
     defaults = {
         "vocab_kind": "bpe",
         "vocab_size": 2000,

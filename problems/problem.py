@@ -6,11 +6,12 @@ import abc
 import dataclasses
 import hashlib
 import json
-import os
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from t2t_lite.errors import UserError, closest
+from t2t_lite.problems.options import Option, OptionNames, unknown_option
 from t2t_lite.task import Task
 
 Example = dict[str, Any]
@@ -33,63 +34,6 @@ class SourceFacts:
     count: int
 
 
-@dataclasses.dataclass(frozen=True)
-class Option:
-    """One option of a problem, as a command turns it into a flag.
-
-    Args:
-        name: str, the flag's name.
-        help: str, one line for a person.
-        kind: "text", "path" or "integer". A path is made absolute.
-        default: str or int, None = not given.
-        choices: the only values a text may have; empty = any.
-        minimum: int, the smallest integer that makes sense.
-        defines_data: bool, False for an option that only says where the
-            data is read: the data stays the same, so it is no part of
-            `Problem.options`.
-    """
-
-    name: str
-    help: str
-    kind: str = "text"
-    default: str | int | None = None
-    choices: tuple[str, ...] = ()
-    minimum: int = 0
-    defines_data: bool = True
-
-    def parse(self, value: Any) -> str | int | None:
-        """Returns `value` in the option's type; None gives the default.
-
-        Raises:
-            UserError: the value is no integer, too small or no choice.
-        """
-        if value is None:
-            return self.default
-        if self.kind == "integer":
-            return self._parse_integer(value)
-        if self.choices and value not in self.choices:
-            raise UserError(
-                f"--{self.name}={value}: expected one of "
-                f"{', '.join(self.choices)}{closest(str(value), self.choices)}"
-            )
-        if self.kind == "path":
-            return os.path.abspath(os.path.expanduser(str(value)))
-        return str(value)
-
-    def _parse_integer(self, value: Any) -> int:
-        try:
-            number = int(str(value))
-        except ValueError as error:
-            raise UserError(
-                f"--{self.name}={value}: expected an integer"
-            ) from error
-        if number < self.minimum:
-            raise UserError(
-                f"--{self.name}={value}: expected at least {self.minimum}"
-            )
-        return number
-
-
 class Problem(abc.ABC):
     """What to learn: where examples come from and how they are judged.
 
@@ -109,13 +53,18 @@ class Problem(abc.ABC):
         labels: names of the labels, for the targets "label" and "tags".
         image_shape: (height, width, channels), for the inputs "image".
         sample_rate: int, samples per second, for the inputs "audio".
+        origin: str, where the data are from, in a few words for tables.
         defaults: hparam defaults of this problem: they go over the hparams
             set and under the user's overrides.
         splits: the splits it has; "train" and "validation" at least.
         main_metric: the measure by which checkpoints are compared: a key of
             `score`, or of the loss ("nll"), where nothing is decoded.
         scored_by_loss: whether the loss alone is judged, and no outputs.
+        loss_parts: names of what it is mixed of that the loss alone judges;
+            see `loss_part`.
         sample_pairs: (input, target) sentences that show what is learned.
+        largest_shard: int, examples that a file of prepared data may hold; a
+            problem of long examples says fewer.
     Raises:
         UserError: an option is unknown or its value is wrong.
     """
@@ -123,6 +72,7 @@ class Problem(abc.ABC):
     name: str = ""
     description: str = ""
     data_dir: str = "t2t_data"
+    origin: str = ""
     defaults: Mapping[str, Any] = {}
     splits: tuple[str, ...] = ("train", "validation")
     inputs_kind: str = "text"
@@ -132,13 +82,11 @@ class Problem(abc.ABC):
     sample_rate: int | None = None
     main_metric: str = "bleu"
     scored_by_loss: bool = False
+    loss_parts: tuple[str, ...] = ()
     sample_pairs: tuple[tuple[str, str], ...] = ()
+    largest_shard: int = 65_536
     option_schema: tuple[Option, ...] = ()
-    option_names: tuple[str, ...] = ()
-
-    def __init_subclass__(cls, **kwargs: Any):
-        super().__init_subclass__(**kwargs)
-        cls.option_names = tuple(option.name for option in cls.option_schema)
+    option_names = OptionNames()
 
     def __init__(self, **options: Any):
         for name in options:
@@ -178,10 +126,7 @@ class Problem(abc.ABC):
             for name, value in self.options.items()
             if value != defaults[name]
         }
-        if not changed:
-            return self.name
-        text = json.dumps(changed, sort_keys=True)
-        return f"{self.name}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+        return self.name if not changed else keyed(self.name, changed)
 
     @property
     def sample_inputs(self) -> tuple[str, ...]:
@@ -206,6 +151,22 @@ class Problem(abc.ABC):
             image_shape=self.image_shape,
             sample_rate=self.sample_rate,
         )
+
+    def label_name(self, number: int, where: str) -> str:
+        """Returns the name of label `number`, counted from 0.
+
+        Args:
+            number: int, as a source has it.
+            where: str, the source, for the message.
+        Raises:
+            UserError: there is no such label.
+        """
+        if not 0 <= number < len(self.labels):
+            raise UserError(
+                f"{where}: a label of {number}, expected 0 to "
+                f"{len(self.labels) - 1}; get the data again"
+            )
+        return self.labels[number]
 
     def vocabulary_texts(self, example: Example) -> list[str]:
         """Returns what of an example the vocabulary is learned from."""
@@ -327,14 +288,44 @@ class Problem(abc.ABC):
             `nats_per_character` and `word_perplexity`, exp(nats per word), a
             word being what spaces part.
         """
-        import math
-
         characters = sum(len(text) for text in texts)
         words = sum(len(text.split()) for text in texts)
         return {
             "nats_per_character": nll / max(characters, 1),
-            "word_perplexity": math.exp(min(nll / max(words, 1), 700.0)),
+            "word_perplexity": perplexity(nll, words),
         }
+
+    def measures(self) -> list[str]:
+        """Returns the names of the numbers that judge it."""
+        text = self.labels[0] if self.labels else "a"
+        if self.scored_by_loss:
+            scores = self.score_losses(1.0, [text])
+        else:
+            scores = self.score([text], [text], [text])
+        return [k for k, v in scores.items() if isinstance(v, float)]
+
+    def loss_part(self, source: Any) -> str | None:
+        """Returns which of `loss_parts` an example of this input is of.
+
+        Its output is not decoded: `with_losses` judges its loss. None, as for
+        every problem that is no mixture, is an example to decode.
+        """
+        del source
+        return None
+
+    def with_losses(
+        self,
+        scores: Mapping[str, float | str],
+        losses: Mapping[str, tuple[float, int, Sequence[str]]],
+    ) -> dict[str, float | str]:
+        """Returns scores to which the parts that the loss judges are added.
+
+        Args:
+            scores: of the decoded examples, as `score` returns them.
+            losses: by part: nats of all its tokens, their number, the texts.
+        """
+        del losses
+        return dict(scores)
 
     def reversed(self) -> Problem:
         """Returns the problem with inputs and targets exchanged.
@@ -353,18 +344,19 @@ class Problem(abc.ABC):
         return ReversedProblem(self)
 
 
+def perplexity(nll: float, count: int) -> float:
+    """Returns exp(nats of each of `count`), where a float can hold it."""
+    return math.exp(min(nll / max(count, 1), 700.0))
+
+
+def keyed(name: str, options: Mapping[str, Any]) -> str:
+    """Returns a name, and a short hash of options behind it."""
+    text = json.dumps(dict(options), sort_keys=True)
+    return f"{name}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+
+
 def _bytes_of(value: Any) -> bytes:
     """Returns what the hash of a source takes of one side of an example."""
     if isinstance(value, str):
         return f"{value}\n".encode()
     return f"{value.dtype} {value.shape}\n".encode() + value.tobytes()
-
-
-def unknown_option(problem: str, option: str, factory: Any) -> str:
-    """Returns the message about an option that `factory` does not have."""
-    names = getattr(factory, "option_names", ())
-    known = ", ".join(names) if names else "none"
-    return (
-        f"problem {problem} has no option {option!r}{closest(option, names)};"
-        f" its options: {known}"
-    )

@@ -23,10 +23,11 @@ class ReversedProblem(Problem):
         self.base = base
         self.settings = base.settings
         self.option_schema = base.option_schema
-        self.option_names = base.option_names
         self.name = base.name + SUFFIX
         self.description = f"{base.description} (reversed)"
         self.data_dir = base.data_dir
+        self.origin = base.origin
+        self.largest_shard = base.largest_shard
         self.defaults = base.defaults
         self.splits = base.splits
         self.main_metric = base.main_metric
@@ -57,6 +58,9 @@ class ReversedProblem(Problem):
     def examples(self, split: str) -> Iterator[Example]:
         for example in self.base.examples(split):
             yield _exchange(example)
+
+    def vocabulary_texts(self, example: Example) -> list[str]:
+        return self.base.vocabulary_texts(_exchange(example))
 
     def encode_batch(
         self, examples: Sequence[Example], encoder: Any

@@ -95,6 +95,11 @@ def _decode(raw: bytes, path: str, number: int) -> str:
     return line.removesuffix("\n").removesuffix("\r")
 
 
+def one_line(text: str) -> str:
+    """Returns a text whose words have one space between them."""
+    return " ".join(text.split())
+
+
 def count_lines(path: str, compressed: bool | None = None) -> int:
     """Returns the number of lines; arguments and errors as `read_lines`."""
     return sum(1 for _ in read_lines(path, compressed))

@@ -9,18 +9,27 @@ from __future__ import annotations
 import itertools
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from absl import logging
 
 from t2t_lite.errors import UserError
 from t2t_lite.problems import downloads
-from t2t_lite.problems.problem import Option
+from t2t_lite.problems.options import Option
 
 _BATCH = 1024
 _TFDS_CLASSES = "tensorflow_datasets."
 _CLASS_KEYS = ("pythonClassName", "python_class_name", "type")
+# Rank and types of TFDS's tensors.
+_FORMS = {
+    "text": (0, ("string",)),
+    "texts": (1, ("string",)),
+    "number": (0, ("int64",)),
+    "numbers": (1, ("int64",)),
+    "audio": (1, ("int16", "int64")),
+    "image": (3, ("uint8",)),
+}
 
 OPTION = Option(
     "tfds_data_dir",
@@ -37,40 +46,51 @@ class TfdsSource:
     Args:
         dataset: str, its name, e.g. "wmt14_translate".
         config: str, its configuration, e.g. "de-en"; "" = it has none.
-        features: names that every record must have.
+        features: by name what every record must have: a "text", "texts" (a
+            list of them), a "number", "numbers", "audio" or an "image".
         host: str, a URL that its download needs.
         own_files: str, how a user gives own files instead; for messages.
+        batch: int, records that are read at once.
     """
 
     def __init__(
         self,
         dataset: str,
         config: str,
-        features: tuple[str, ...],
+        features: Mapping[str, str],
         host: str,
         own_files: str = "",
+        batch: int = _BATCH,
     ):
         self.dataset = dataset
         self.config = config
-        self.features = features
+        self.features = dict(features)
         self._host = host
         self._own_files = own_files
+        self._batch = batch
 
     @property
     def name(self) -> str:
         """TFDS's name of it, such as "glue/cola"."""
         return f"{self.dataset}/{self.config}" if self.config else self.dataset
 
+    def describe(self, split: str) -> str:
+        """Returns some words about a split, by TFDS's name of it."""
+        return f"TensorFlow Datasets {self.name}, {split} split"
+
     def is_local(self, problem) -> bool:
         """Whether TFDS has prepared it below the problem's folder."""
         return self._found(_root(problem)) is not None
 
     def rows(self, problem, split: str) -> Iterator[dict[str, Any]]:
-        """Yields the records of a split as NumPy values, always in one order.
+        """Yields the records of a split, always in one order.
 
         Args:
             problem: Problem, with the option `OPTION`.
             split: str, TFDS's name of it.
+        Yields:
+            By feature: str, list of str, int, list of int, int16 (samples,)
+            or uint8 (height, width, channels).
         Raises:
             UserError: there is no such data, or it cannot be read.
         """
@@ -79,19 +99,24 @@ class TfdsSource:
 
         try:
             for batch in self._batches(problem, folder, split):
-                columns = [batch[name] for name in self.features]
-                for values in zip(*columns, strict=True):
-                    yield dict(zip(self.features, values, strict=True))
+                for values in zip(*batch.values(), strict=True):
+                    yield dict(zip(batch, values, strict=True))
         except tf.errors.OpError as error:
-            raise UserError(
-                f"{self.name}: the {split} records cannot be read"
-                f" ({type(error).__name__}: {_one_line(error.message)});"
-                " prepare the TFDS folder again"
+            raise self._unreadable(
+                split, f"{type(error).__name__}: {_one_line(error.message)}"
             ) from error
+        except ValueError as error:
+            raise self._unreadable(split, _one_line(str(error))) from error
+
+    def _unreadable(self, split: str, why: str) -> UserError:
+        return UserError(
+            f"{self.name}: the {split} records cannot be read ({why}); prepare"
+            " the TFDS folder again"
+        )
 
     def _batches(
         self, problem, folder: str, split: str
-    ) -> Iterator[dict[str, Any]]:
+    ) -> Iterator[dict[str, list]]:
         """Yields {name: values of a batch}, one file after the other."""
         import tensorflow_datasets as tfds
 
@@ -106,16 +131,34 @@ class TfdsSource:
             read_config=in_order,
         )
         dataset = dataset.map(lambda row: {n: row[n] for n in self.features})
-        for batch in tfds.as_numpy(dataset.ragged_batch(_BATCH)):
-            yield {name: _values(batch[name]) for name in self.features}
+        for batch in tfds.as_numpy(dataset.ragged_batch(self._batch)):
+            yield {
+                name: [_value(kind, value) for value in _values(batch[name])]
+                for name, kind in self.features.items()
+            }
 
     def _check_builder(self, problem, builder: Any, split: str) -> None:
-        there = set(builder.info.features)
-        if not set(self.features) <= there:
+        there = builder.info.features
+        if not set(self.features) <= set(there):
             raise UserError(
                 f"{builder.data_dir} holds {', '.join(sorted(there))}, but"
                 f" {problem.name} needs {' and '.join(self.features)}; give"
                 " another --tfds_data_dir"
+            )
+        specs = there.get_tensor_spec()
+        for name, kind in self.features.items():
+            if not _has_form(specs[name], kind):
+                raise UserError(
+                    f"{builder.data_dir}: {name} is {there[name]!r:.100}, but"
+                    f" {problem.name} needs {kind}; give another"
+                    " --tfds_data_dir"
+                )
+        found = (builder.info.name, builder.info.config_name or "")
+        if found != (self.dataset, self.config):
+            raise UserError(
+                f"{builder.data_dir} holds {'/'.join(filter(None, found))}, but"
+                f" {problem.name} needs {self.name}; give another"
+                " --tfds_data_dir"
             )
         if split not in builder.info.splits:
             raise UserError(
@@ -175,6 +218,23 @@ class TfdsSource:
         return os.path.normpath(root) if os.path.isfile(info) else None
 
 
+class FromTfds:
+    """Of a problem whose examples are records of `data`."""
+
+    data: TfdsSource
+    option_schema: tuple[Option, ...] = (OPTION,)
+
+    @property
+    def origin(self) -> str:
+        return f"TFDS `{self.data.name}`"
+
+    def source_is_local(self) -> bool:
+        return self.data.is_local(self)
+
+    def describe_source(self, split: str) -> str:
+        return self.data.describe(split)
+
+
 def _root(problem) -> str:
     """Returns TFDS's folder: the option's, else the one TFDS uses."""
     given = problem.settings[OPTION.name] or os.environ.get("TFDS_DATA_DIR")
@@ -183,12 +243,36 @@ def _root(problem) -> str:
 
 def _values(batch: Any) -> list[Any]:
     """Returns a batch's values, an array or a scalar each."""
-    splits = getattr(batch, "row_splits", None)
-    if splits is None:
+    import numpy as np
+
+    if not hasattr(batch, "row_splits"):
         return list(batch)
-    return [
-        batch.values[start:end] for start, end in itertools.pairwise(splits)
-    ]
+    values, splits = np.asarray(batch.values), np.asarray(batch.row_splits)
+    return [values[start:end] for start, end in itertools.pairwise(splits)]
+
+
+def _value(kind: str, value: Any) -> Any:
+    """Returns a value as `TfdsSource.rows` yields it."""
+    if kind == "text":
+        return value.decode()
+    if kind == "texts":
+        return [text.decode() for text in value]
+    if kind == "number":
+        return int(value)
+    if kind == "numbers":
+        return value.tolist()
+    if kind == "audio" and (value.astype("int16") != value).any():
+        raise ValueError("audio of more than 16 bits")
+    return value if kind == "image" else value.astype("int16")
+
+
+def _has_form(spec: Any, kind: str) -> bool:
+    """Returns whether a tensor of TFDS is of a kind of `_FORMS`."""
+    import tensorflow as tf
+
+    rank, types = _FORMS[kind]
+    plain = isinstance(spec, tf.TensorSpec) and spec.shape.rank == rank
+    return plain and spec.dtype.name in types
 
 
 def _versions(folder: str) -> list[str]:

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from t2t_lite.problems import languages, tfds_source
+from t2t_lite.problems import languages
 from t2t_lite.problems.problem import Example, Problem
-from t2t_lite.problems.tfds_source import TfdsSource
+from t2t_lite.problems.tfds_source import FromTfds, TfdsSource
 from t2t_lite.registry import PROBLEMS
 
 DATASET = "wmt14_translate"
@@ -38,7 +38,7 @@ _OWN_FILES = (
 )
 
 
-class WmtProblem(Problem):
+class WmtProblem(FromTfds, Problem):
     """News translation between English and another language.
 
     The data is TFDS's `wmt14_translate`: a folder that TFDS prepared
@@ -55,27 +55,21 @@ class WmtProblem(Problem):
         "train_steps": 100_000,
         "eval_interval": 2000,
     }
-    option_schema = (tfds_source.OPTION,)
 
     @property
     def data(self) -> TfdsSource:
         """What TFDS calls it: "de-en", whichever way it is translated."""
         languages = (self.source_language, self.target_language)
         (other,) = set(languages) - {"en"}
-        return TfdsSource(DATASET, f"{other}-en", languages, _HOST, _OWN_FILES)
-
-    def source_is_local(self) -> bool:
-        return self.data.is_local(self)
-
-    def describe_source(self, split: str) -> str:
-        return f"TensorFlow Datasets {self.data.name}, {split} split"
+        features = dict.fromkeys(languages, "text")
+        return TfdsSource(DATASET, f"{other}-en", features, _HOST, _OWN_FILES)
 
     def examples(self, split: str) -> Iterator[Example]:
         self.check_split(split)
         for row in self.data.rows(self, split):
             yield {
-                "inputs": row[self.source_language].decode(),
-                "targets": row[self.target_language].decode(),
+                "inputs": row[self.source_language],
+                "targets": row[self.target_language],
             }
 
 

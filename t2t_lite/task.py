@@ -26,6 +26,7 @@ TARGETS = ("text", "label", "tags")
 SIDES = ("inputs", "targets")
 _MAX_LABELS = 100_000
 _MAX_SIDE = 65_536
+_MAX_VALUES = 1 << 28  # of an image
 _MAX_RATE = 1_000_000
 _FRAMES_PER_SECOND = 100
 
@@ -38,7 +39,8 @@ class Task:
         inputs: one of `INPUTS`.
         targets: one of `TARGETS`.
         vocab_size: int, ids of text; also where there is none.
-        labels: names of the labels of "label" and "tags", in order.
+        labels: names of the labels of "label" and "tags", in order; tags have
+            no spaces in them.
         image_shape: (height, width, channels) of an image.
         sample_rate: int, audio samples per second.
     Raises:
@@ -58,17 +60,22 @@ class Task:
         size = self.vocab_size
         _require(type(size) is int and 0 < size < 2**31, "vocab_size", size)
         labelled = self.targets in ("label", "tags")
-        good = all(isinstance(label, str) for label in self.labels)
-        good &= len(set(self.labels)) == len(self.labels) <= _MAX_LABELS
+        good = isinstance(self.labels, tuple) and all(
+            isinstance(label, str) and label for label in self.labels
+        )
+        good = good and len(set(self.labels)) == len(self.labels) <= _MAX_LABELS
         _require(good and bool(self.labels) == labelled, "labels", self.labels)
         if self.targets == "tags":
             _require(self.inputs == "text", "inputs", self.inputs)
+            good = all(label.split() == [label] for label in self.labels)
+            _require(good, "labels", self.labels)
         shape, rate = self.image_shape, self.sample_rate
         if self.inputs == "image":
             good = isinstance(shape, tuple) and len(shape) == 3
             good = good and all(
                 type(n) is int and 0 < n <= _MAX_SIDE for n in shape
             )
+            good = good and math.prod(shape) <= _MAX_VALUES
         else:
             good = shape is None
         _require(good, "image_shape", shape)
@@ -113,6 +120,14 @@ class Task:
         if kind == "audio":
             return max(1, self.sample_rate // _FRAMES_PER_SECOND)
         return 1
+
+    def exact_length(self, side: str) -> int | None:
+        """Returns how many values every example of a side has, if that is one.
+
+        Tags are as many as the inputs have ids.
+        """
+        kind = self.kind(side)
+        return {"image": self.unit(side), "label": 1}.get(kind)
 
     def bounds(self, side: str) -> tuple[int, int]:
         """Returns the least value of a side, and one more than the largest."""

@@ -152,12 +152,16 @@ def decode_split(
         predictor: what decodes.
         problem: gives `score`.
         split: prepared split with `texts`.
-        limit: int, only the first examples; None = all.
+        limit: int, only the first examples; None = all. Those that the loss
+            judges (see `Problem.loss_part`) are left out.
         workers: who shares the work; None = this process alone.
         before_batch: called before each batch; may raise Interrupted.
     """
     sources = split.sources(limit)
     references = split.texts("targets")[:limit]
+    rows = [i for i, s in enumerate(sources) if problem.loss_part(s) is None]
+    sources = [sources[i] for i in rows]
+    references = [references[i] for i in rows]
     mine = workers.mine(sources) if workers else sources
 
     def decode():
@@ -167,7 +171,10 @@ def decode_split(
     parts = workers.share(decode) if workers else [decode()]
     predictions = interleaved(parts)
     scores = problem.score(predictions, references, sources)
-    shown = [_shown(split, i, source) for i, source in enumerate(sources)]
+    shown = [
+        _shown(split, row, source)
+        for row, source in zip(rows, sources, strict=True)
+    ]
     return DecodedSplit(shown, predictions, references, scores)
 
 

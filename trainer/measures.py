@@ -19,8 +19,12 @@ _LOWER_IS_BETTER = (
 
 
 def sign_of(metric: str) -> int:
-    """Returns 1 where a higher value of a measure is better, else -1."""
-    return -1 if metric in _LOWER_IS_BETTER else 1
+    """Returns 1 where a higher value of a measure is better, else -1.
+
+    Args:
+        metric: str; of a part of a mix its name, a dot and the measure.
+    """
+    return -1 if metric.rpartition(".")[2] in _LOWER_IS_BETTER else 1
 
 
 def num_correct(logits: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:

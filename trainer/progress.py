@@ -141,6 +141,11 @@ class Progress:
         name = rule.metric
         if name is None:
             return False
+        if name not in numbers:
+            raise UserError(
+                f"--early_stopping_metric={name}: not measured at step "
+                f"{self.step}; raise --eval_decode_examples or --eval_steps"
+            )
         value, best = numbers[name], self.stopping_best
         sign = sign_of(name)
         if best is None or sign * (value - best) > rule.min_delta:

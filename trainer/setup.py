@@ -114,13 +114,10 @@ class Setup:
 
     def _measures(self) -> list[str]:
         """Returns the names of what is measured on validation."""
-        problem = self.problem
-        if problem.scored_by_loss:
-            scores = problem.score_losses(1.0, ["a"])
-        else:
-            scores = problem.score(["a"], ["a"], ["a"])
-        numbers = [k for k, v in scores.items() if isinstance(v, float)]
-        return ["loss", "nll", "perplexity", "accuracy", *numbers]
+        own = self.problem.measures()
+        return list(
+            dict.fromkeys(["loss", "nll", "perplexity", "accuracy", *own])
+        )
 
     def _print_choices(self) -> None:
         import t2t_lite
@@ -342,13 +339,11 @@ class Setup:
         split = self.data.split("validation")
         if self.problem.scored_by_loss:
             return self._shown_samples(split)
-        return evaluation.decode_split(
-            self.predictor,
-            self.problem,
+        return self.judge(
             split,
-            self.options.eval_decode_examples,
-            self.workers,
+            self.validation_batches,
             before_batch,
+            self.options.eval_decode_examples,
         )
 
     def _shown_samples(self, split: Split) -> evaluation.DecodedSplit:

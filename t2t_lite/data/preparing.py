@@ -50,15 +50,17 @@ def prepare(
     once wait for one another.
 
     Args:
-        problem: has `name`, `data_key`, `options`, `splits`, `source(split)`,
-            `source_is_local()`, `examples(split)` and
-            `encode_batch(examples, encoder)`.
+        problem: has `name`, `data_key`, `options`, `splits`,
+            `largest_shard`, `source(split)`, `source_is_local()`,
+            `examples(split)`, `task(vocab_size)`,
+            `vocabulary_texts(example)` and `encode_batch(examples, encoder)`.
         vocab_kind: "unigram", "bpe", "subwords" or "byte".
         vocab_size: int, number of ids wanted; "byte" ignores it.
         data_dir: str, the folder of prepared folders; made if missing.
         progress: bool, whether to show a bar (on a terminal only).
         num_shards: optional int, files of the train split. By default one per
-            8192 examples up to 128 files, then larger files.
+            8192 examples up to 128 files, then larger files, up to the
+            problem's `largest_shard`.
         log: called with each message.
         sampling: each training example is written that often, each time
             segmented at random; an epoch shows them all.
@@ -132,7 +134,9 @@ class _Order:
             if not manifests.is_complete(folder):
                 asked["source"] = manifests.sources(self.problem)
                 asked["num_shards"] = sharding.shard_counts(
-                    asked["source"], self.num_shards
+                    asked["source"],
+                    self.num_shards,
+                    self.problem.largest_shard,
                 )
                 _fill(
                     Preparation(

@@ -104,25 +104,29 @@ class Split:
     def _check_columns(self, columns: Columns) -> None:
         """Raises UserError unless numbers and lengths are as they must be."""
         for name in self.feature_names:
-            values = columns.values[name]
-            least, end = (
-                self.task.bounds(name)
-                if name in SIDES
-                else (
-                    0,
-                    self.task.vocab_size,
-                )
-            )
-            if values.size and not (
-                values.min() >= least and values.max() < end
-            ):
-                what = "ids" if self.task.has_text else "values"
-                self._refuse(
-                    f"{name} have {what} outside of {least}..{end - 1}"
-                )
+            lengths = columns.lengths(name)
             told = self._stored_lengths[name][columns.example_ids]
-            if not np.array_equal(told, columns.lengths(name)):
+            if not np.array_equal(told, lengths):
                 self._refuse(f"{name} have other lengths than are listed")
+            self._check_values(name, columns.values[name])
+            if name not in SIDES:
+                continue
+            exact = self.task.exact_length(name)
+            if self.task.kind(name) == "tags":
+                exact = columns.lengths("inputs")
+            if exact is not None and not np.all(lengths == exact):
+                kind = self.task.kind(name)
+                self._refuse(f"{name} have lengths that no {kind} has")
+
+    def _check_values(self, name: str, values: np.ndarray) -> None:
+        side = name in SIDES
+        least, end = (
+            self.task.bounds(name) if side else (0, self.task.vocab_size)
+        )
+        if values.size and not (values.min() >= least and values.max() < end):
+            numbers = side and self.task.kind(name) in ("image", "audio")
+            what = "values" if numbers else "ids"
+            self._refuse(f"{name} have {what} outside of {least}..{end - 1}")
 
     def _refuse(self, what: str) -> None:
         path = os.path.join(self.folder, manifests.MANIFEST_FILE)

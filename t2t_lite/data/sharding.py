@@ -9,15 +9,17 @@ from t2t_lite.errors import UserError
 
 _EXAMPLES_PER_SHARD = 8192
 _USUAL_SHARDS = 128
-_LARGEST_SHARD = 65536
 
 
-def shard_counts(source, num_shards: int | None) -> dict[str, int]:
+def shard_counts(
+    source, num_shards: int | None, largest: int
+) -> dict[str, int]:
     """Returns the number of files per split.
 
     Args:
         source: per split a dict with its `count` of examples.
         num_shards: optional int, files of the train split; None = by size.
+        largest: int, examples that a file may hold, where the size decides.
     Raises:
         UserError: a split is empty or `num_shards` is not positive.
     """
@@ -29,7 +31,7 @@ def shard_counts(source, num_shards: int | None) -> dict[str, int]:
         if not count:
             raise UserError(f"the source of the split {split} is empty")
         usual = min(_USUAL_SHARDS, -(-count // _EXAMPLES_PER_SHARD))
-        counts[split] = max(1, usual, -(-count // _LARGEST_SHARD))
+        counts[split] = max(1, usual, -(-count // largest))
         if num_shards and split == "train":
             counts[split] = num_shards
     return counts

@@ -15,6 +15,8 @@ INPUTS = {
     "shards": 60,
     "records": 60,
     "lengths": 40,
+    "numbers of a kind": 80,
+    "manifests of a kind": 100,
     "vocabularies": 150,
     "byte vocabularies": 30,
     "decode files": 100,

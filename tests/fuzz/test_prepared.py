@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from tensorflow.core.example import example_pb2
 
 from t2t_lite.data import manifest as manifests
-from t2t_lite.data import open_prepared, prepare, storage
+from t2t_lite.data import open_prepared, prepare
 from t2t_lite.data.records import block_of
 from t2t_lite.errors import UserError
 from tests.data.fake import FakeProblem, quiet
-from tests.fuzz import counting, mutations
+from tests.fuzz import counting, folders, mutations
 
 SIDES = ("inputs", "targets")
 
@@ -37,20 +37,6 @@ def manifest(folder):
         content = file.read()
     yield json.loads(content)
     with open(path, "wb") as file:
-        file.write(content)
-
-
-def _sign(manifest):
-    """Gives an edited manifest its hash, so that more than it is checked."""
-    try:
-        manifest["data_hash"] = manifests.data_hash(manifest)
-    except (AttributeError, KeyError, TypeError):
-        return manifest  # the edit took away what is hashed
-    return manifest
-
-
-def _write(folder, name, content):
-    with open(os.path.join(folder, name), "wb") as file:
         file.write(content)
 
 
@@ -76,20 +62,12 @@ def _answer_or_user_error(folder):
     return ""
 
 
-def _replace(folder, manifest, entry, content):
-    """Puts `content` into a file, with a manifest that agrees with it."""
-    _write(folder, entry["file"], content)
-    entry["bytes"] = len(content)
-    entry["sha256"] = storage.sha256_of_bytes(content)
-    _write(folder, manifests.MANIFEST_FILE, mutations.as_json(_sign(manifest)))
-
-
 def test_manifests(folder, manifest):
     raw = mutations.mangled(json.dumps(manifest).encode())
-    signed = mutations.edited(manifest).map(_sign).map(mutations.as_json)
+    signed = mutations.edited(manifest).map(folders.sign).map(mutations.as_json)
 
     def attempt(content):
-        _write(folder, manifests.MANIFEST_FILE, content)
+        folders.write(folder, manifests.MANIFEST_FILE, content)
         _answer_or_user_error(folder)
 
     counting.run("manifests", attempt, st.one_of(signed, signed, raw))
@@ -104,8 +82,10 @@ def test_files_of_a_manifest_are_in_its_folder(folder, manifest, name):
         manifest["splits"]["train"]["shards"][1],
     ):
         told, entry["file"] = entry["file"], name
-        _write(
-            folder, manifests.MANIFEST_FILE, mutations.as_json(_sign(manifest))
+        folders.write(
+            folder,
+            manifests.MANIFEST_FILE,
+            mutations.as_json(folders.sign(manifest)),
         )
         with pytest.raises(UserError, match="is damaged"):
             open_prepared(folder)
@@ -120,8 +100,10 @@ def test_a_path_to_a_real_file_is_refused(folder, manifest, tmp_path):
         os.path.relpath(tmp_path / "shard", folder),
     ):
         entry["file"] = name
-        _write(
-            folder, manifests.MANIFEST_FILE, mutations.as_json(_sign(manifest))
+        folders.write(
+            folder,
+            manifests.MANIFEST_FILE,
+            mutations.as_json(folders.sign(manifest)),
         )
         with pytest.raises(UserError, match="is no plain file name"):
             open_prepared(folder)
@@ -166,17 +148,13 @@ def test_shards(folder, manifest):
     )
 
     def attempt(content):
-        _replace(folder, manifest, entry, content)
+        folders.replace(folder, manifest, entry, content)
         _answer_or_user_error(folder)
 
     try:
         counting.run("shards", attempt, mutants)
     finally:
-        _write(folder, entry["file"], packed)
-
-
-def _record(example):
-    return len(example).to_bytes(8, "little") + bytes(4) + example + bytes(4)
+        folders.write(folder, entry["file"], packed)
 
 
 def _blocks(examples):
@@ -224,14 +202,14 @@ def test_records_that_are_well_formed_but_wrong(folder, manifest):
     block = _blocks(entry["examples"]) | _with_another_feature(good)
 
     def attempt(blocks):
-        content = gzip.compress(b"".join(map(_record, blocks)))
-        _replace(folder, manifest, entry, content)
+        content = gzip.compress(b"".join(map(folders.record, blocks)))
+        folders.replace(folder, manifest, entry, content)
         assert "is damaged" in _answer_or_user_error(folder)
 
     try:
         counting.run("records", attempt, st.lists(block, max_size=2))
     finally:
-        _write(folder, entry["file"], packed)
+        folders.write(folder, entry["file"], packed)
 
 
 def _npy(shape, descr="<i4", fortran=False, data=b""):
@@ -274,10 +252,10 @@ def test_tables_of_lengths(folder, manifest):
     mutants = st.one_of(headers, mutations.mangled(good), st.just(_pickled()))
 
     def attempt(content):
-        _replace(folder, manifest, entry, content)
+        folders.replace(folder, manifest, entry, content)
         assert "is damaged" in _answer_or_user_error(folder)
 
     try:
         counting.run("lengths", attempt, mutants)
     finally:
-        _write(folder, entry["file"], good)
+        folders.write(folder, entry["file"], good)

@@ -133,6 +133,28 @@ def test_score_has_values_and_signatures():
     assert "tok:13a" in scores["bleu_signature"]
 
 
+class TestLabels:
+    def test_name_of_a_number(self):
+        problem = Toy()
+        problem.labels = ("a", "b")
+        assert [problem.label_name(i, "x") for i in (0, 1)] == ["a", "b"]
+
+    @pytest.mark.parametrize("number", [-1, 2])
+    def test_no_such_number(self, number):
+        problem = Toy()
+        problem.labels = ("a", "b")
+        with pytest.raises(
+            UserError,
+            match=f"^f.bin: a label of {number}, expected 0 to 1; get",
+        ):
+            problem.label_name(number, "f.bin")
+
+
+def test_measures_are_the_numbers_of_its_scores():
+    assert Toy().measures() == ["bleu", "chrf"]
+    assert problems.create("image_mnist").measures() == ["accuracy"]
+
+
 class TestReversed:
     def test_exchanges_everything_that_has_sides(self):
         problem = Toy(size=2).reversed()
@@ -163,6 +185,14 @@ class TestReversed:
         )
         assert encoded["inputs"][0].tolist() == [4, 1]
         assert encoded["targets"][0].tolist() == [3, 1]
+
+    def test_its_vocabulary_is_the_bases(self):
+        class InputsAlone(Toy):
+            def vocabulary_texts(self, example):
+                return [example["inputs"]]
+
+        texts = InputsAlone().reversed().vocabulary_texts
+        assert texts({"inputs": "eins", "targets": "one"}) == ["one"]
 
     def test_keeps_the_rest(self):
         base = Toy(size=2)
@@ -250,6 +280,19 @@ class TestRegistered:
         names = [option.name for option in problems.all_options()]
         assert names == sorted(set(names))
         assert {"source_dir", "tfds_data_dir", "train_source"} <= set(names)
+
+    def test_options_of_one_name_have_one_kind(self, monkeypatch):
+        class Other(Toy):
+            """An option that others have as a path."""
+
+            option_schema = (Option("source_dir", "number", kind="integer"),)
+
+        monkeypatch.setattr(PROBLEMS, "_entries", dict(PROBLEMS._entries))
+        PROBLEMS.register("other", "other")(Other)
+        with pytest.raises(
+            ValueError, match="'source_dir' of problem .* is of kind"
+        ):
+            problems.all_options()
 
     def test_phrasebook(self):
         problem = problems.create("translate_ende_phrasebook")
