@@ -104,6 +104,8 @@ class Problem(abc.ABC):
         description: str, one line (`problems.create` sets it).
         data_dir: str, the folder below which downloads are kept
             (`problems.create` sets it).
+        vocab_file: str, a vocabulary to use in place of one that is learned
+            from the training texts (the commands set it); or None.
         inputs_kind, targets_kind: what its examples are of; see
             `t2t_lite.task`.
         labels: names of the labels, for the targets "label" and "tags".
@@ -123,6 +125,7 @@ class Problem(abc.ABC):
     name: str = ""
     description: str = ""
     data_dir: str = "t2t_data"
+    vocab_file: str | None = None
     defaults: Mapping[str, Any] = {}
     splits: tuple[str, ...] = ("train", "validation")
     inputs_kind: str = "text"

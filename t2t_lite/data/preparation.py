@@ -116,6 +116,8 @@ class Preparation:
         return encoder
 
     def _new_encoder(self) -> TextEncoder:
+        if self.problem.vocab_file is not None:
+            return load_encoder(self.problem.vocab_file)
         if self.asked["vocab_kind"] == "byte":
             return ByteEncoder()
         count = self.asked["source"]["train"]["count"]

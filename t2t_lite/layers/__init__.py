@@ -3,6 +3,7 @@
 from t2t_lite.layers.attention import MultiHeadAttention
 from t2t_lite.layers.decoder import Decoder
 from t2t_lite.layers.decoder_layer import DecoderLayer
+from t2t_lite.layers.depth_recurrence import DepthRecurrence
 from t2t_lite.layers.dropout import Dropout
 from t2t_lite.layers.embedding import SharedEmbedding
 from t2t_lite.layers.encoder import Encoder
@@ -25,10 +26,13 @@ from t2t_lite.layers.position import PositionEncoding
 from t2t_lite.layers.residual import Residual
 from t2t_lite.layers.seeds import draws_of, seed_scope, uniform_draws
 from t2t_lite.layers.transformer_config import TransformerConfig
+from t2t_lite.layers.universal_decoder import UniversalDecoder
+from t2t_lite.layers.universal_encoder import UniversalEncoder
 
 __all__ = [
     "Decoder",
     "DecoderLayer",
+    "DepthRecurrence",
     "Dropout",
     "Encoder",
     "EncoderLayer",
@@ -40,6 +44,8 @@ __all__ = [
     "Residual",
     "SharedEmbedding",
     "TransformerConfig",
+    "UniversalDecoder",
+    "UniversalEncoder",
     "causal_mask",
     "combine",
     "draws_of",

@@ -6,6 +6,7 @@ from t2t_lite.models.speech_transformer import SpeechTransformer
 from t2t_lite.models.transformer import Transformer, TransformerHParams
 from t2t_lite.models.transformer_encoder import TransformerEncoder
 from t2t_lite.models.transformer_lm import TransformerLM
+from t2t_lite.models.universal_transformer import UniversalTransformer
 from t2t_lite.models.vit import VisionTransformer
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "TransformerEncoder",
     "TransformerHParams",
     "TransformerLM",
+    "UniversalTransformer",
     "VisionTransformer",
     "transformer_sets",
 ]

@@ -130,14 +130,14 @@ class Transformer(TransformerModel):
             inputs, inputs_mask, features.get("inputs_positions"), training
         )
         x = self._shifted_targets(targets, features.get("targets_segments"))
-        x += self._positions(
+        places = self._positions(
             self.target_position,
             targets,
             features.get("targets_positions"),
             x.dtype,
         )
-        return self.decoder(
-            self.dropout(x, training=training),
+        return self._run_decoder(
+            (x, places, layers.padding_mask(targets)),
             states,
             self_mask=self_mask,
             memory_mask=memory_mask,
@@ -193,12 +193,50 @@ class Transformer(TransformerModel):
 
     def _encode(self, inputs, mask, positions, training) -> tf.Tensor:
         x = self.source_embedding(inputs)
-        x += self._positions(self.source_position, inputs, positions, x.dtype)
+        places = self._positions(
+            self.source_position, inputs, positions, x.dtype
+        )
+        real = self.inputs_mask(inputs)
+        return self._run_encoder((x, places, real), mask, training)
+
+    def _run_encoder(self, embedded, mask, training) -> tf.Tensor:
+        """Returns the encoder's states.
+
+        Args:
+            embedded: (embeddings, encoding of the positions, bool (batch,
+                length), which of them are no padding).
+            mask: bool (batch, 1 or length, length).
+            training: bool.
+        """
+        x, places, _ = embedded
         return self.encoder(
-            self.dropout(x, training=training),
+            self.dropout(x + places, training=training),
             attention_mask=mask,
             training=training,
         )
+
+    def _run_decoder(self, embedded, states, **options) -> Any:
+        """Returns the decoder's states of the targets, or as it is asked.
+
+        Args:
+            embedded: as for `_run_encoder`.
+            states: the encoder's.
+            options: call arguments of `layers.Decoder`.
+        """
+        x, places, _ = embedded
+        x = self.dropout(x + places, training=options["training"])
+        return self.decoder(x, states, **options)
+
+    def _run_step(self, embedded, memory, cache, masks):
+        """Returns what `layers.Decoder.step` does.
+
+        Args:
+            embedded: (embeddings, encoding of the position).
+            memory, cache: see there.
+            masks: (self_mask, memory_mask).
+        """
+        x, places = embedded
+        return self.decoder.step(x + places, memory, cache, *masks)
 
     def encode(self, inputs: tf.Tensor) -> dict[str, Any]:
         """Prepares decoding: what every decoder step reads and none changes.
@@ -245,10 +283,13 @@ class Transformer(TransformerModel):
             (Logits (batch, beams, vocab_size), the longer cache).
         """
         x = self.target_embedding(ids)
-        x += tf.cast(self.target_position(index[None, None]), x.dtype)
+        places = tf.cast(self.target_position(index[None, None]), x.dtype)
         with layers.rows_of_products(tf.size(ids)):
-            x, kept = self.decoder.step(
-                x, context["memory"], cache.kept, ancestors, context["mask"]
+            x, kept = self._run_step(
+                (x, places),
+                context["memory"],
+                cache.kept,
+                (ancestors, context["mask"]),
             )
             logits = self.softmax.logits(x)
         return Logits(logits, self._exactly(x)), Cache(kept=kept)

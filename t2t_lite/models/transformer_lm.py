@@ -79,8 +79,8 @@ class TransformerLM(TransformerModel):
         count = h.num_decoder_layers or h.num_hidden_layers
         return count * layer + rows * h.hidden_size
 
-    @property
-    def answers(self) -> str:
+    @classmethod
+    def gives(cls, task: Task) -> str:
         return "continuation"
 
     def call(self, features: Features, training: bool = False) -> tf.Tensor:
@@ -90,7 +90,7 @@ class TransformerLM(TransformerModel):
         """Returns what the softmax sees, (batch, length, hidden_size)."""
         targets = features["targets"]
         segments = features.get("targets_segments")
-        ids = tf.pad(targets[:, :-1], [[0, 0], [1, 0]])
+        ids = tf.pad(targets, [[0, 0], [1, 0]])[:, :-1]
         mask = None
         if segments is not None:
             before = tf.pad(segments[:, :-1], [[0, 0], [1, 0]])

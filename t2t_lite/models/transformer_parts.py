@@ -35,10 +35,21 @@ class TransformerModel(Model):
             hparams.layer_prepostprocess_dropout, dtype=self.dtype_policy
         )
 
-    def _table(self, name: str, size: int | None = None):
-        """Returns an embedding table; by default of the vocabulary."""
+    @property
+    def tables(self) -> dict[str, str]:
+        labelled = self.task.targets != "text"
+        return {
+            layer.embeddings.path: (
+                "labels" if labelled and layer is self.softmax else "vocabulary"
+            )
+            for layer in self.layers
+            if isinstance(layer, layers.SharedEmbedding)
+        }
+
+    def _table(self, name: str):
+        """Returns an embedding table of the vocabulary."""
         return layers.SharedEmbedding(
-            size or self.task.vocab_size,
+            self.task.vocab_size,
             self.hparams.hidden_size,
             scale=self.hparams.embedding_scale,
             dtype=self.dtype_policy,

@@ -24,6 +24,7 @@ class FakeProblem:
 
     name = "fake"
     splits = ("train", "validation")
+    vocab_file = None
 
     def __init__(self, count=3000, salt="", delay=0.0, data_key="fake"):
         self.counts = {"train": count, "validation": 50}

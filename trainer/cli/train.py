@@ -44,6 +44,12 @@ def _define(values: flags.FlagValues) -> None:
         None,
         "Run folder. Default: t2t_runs/<problem>/<model>.",
     )
+    string(
+        "warm_start_from",
+        None,
+        "Run or checkpoint folder: a new run begins with its weights where "
+        "name and shape are the same. See also --vocab_file.",
+    )
     integer("train_steps", None, "Updates. Default: the problem's own.")
     integer("eval_interval", None, "Updates between evaluations.")
     integer("eval_steps", None, "Validation batches measured. Default: all.")
@@ -208,6 +214,7 @@ def _training_options(values: flags.FlagValues, problem: Any) -> Any:
         "lanes",
         "worker_wait_secs",
         "decode_hparams",
+        "warm_start_from",
         "export",
         "data_dir",
     )
