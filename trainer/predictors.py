@@ -11,6 +11,7 @@ A model's `answers` says that: "text" (a search), "continuation", "label",
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -85,7 +86,28 @@ class ContinuationPredictor(BatchPredictor):
         return self._encode(tensor)["vectors"].numpy()
 
 
-class LabelPredictor(BatchPredictor):
+class DirectPredictor(BatchPredictor):
+    """Answers without a search."""
+
+    def encode(self, texts: Sequence[str]) -> np.ndarray:
+        """Returns a vector of each text, float32 (len(texts), size).
+
+        Raises:
+            UserError: the model's inputs are no texts.
+        """
+        if self.model.task.inputs not in ("text", "none"):
+            raise UserError(
+                f"encode: the model reads {self.model.task.inputs}s, no texts"
+            )
+        tensor = sources.batch(texts, self.model.task)
+        return self._encode(tensor)["vectors"].numpy()
+
+    @functools.cached_property
+    def _encode(self) -> Any:
+        return self.traced(self.graphs.encode, self._inputs)
+
+
+class LabelPredictor(DirectPredictor):
     """Labels of texts or images; a score is the label's probability.
 
     The details are `probabilities`, those of all labels by name, the most
@@ -105,7 +127,7 @@ class LabelPredictor(BatchPredictor):
         return {"probabilities": dict(zip(names, values, strict=True))}
 
 
-class TagPredictor(BatchPredictor):
+class TagPredictor(DirectPredictor):
     """A tag for each word of a text; a score is the least sure tag's.
 
     The details are `tags` and `probabilities`, one of each word.
@@ -119,7 +141,7 @@ class TagPredictor(BatchPredictor):
         return {"tags": tags, "probabilities": values}
 
 
-class BlankPredictor(BatchPredictor):
+class BlankPredictor(DirectPredictor):
     """Texts whose every `<mask>` is filled in.
 
     The details are, of each blank, the most likely `tokens` and their

@@ -54,15 +54,16 @@ class DecoderLayer(keras.layers.Layer):
             self.memory_attention = make_attention(
                 self.config, "memory", name="memory_attention", **policy
             )
-            self.memory_residual = make_residual(
-                self.config, name="memory_attention_residual", **policy
-            )
         self.feed_forward = make_feed_forward(
             self.config, name="feed_forward", **policy
         )
         self.self_residual = make_residual(
             self.config, name="self_attention_residual", **policy
         )
+        if memory:
+            self.memory_residual = make_residual(
+                self.config, name="memory_attention_residual", **policy
+            )
         self.feed_forward_residual = make_residual(
             self.config, name="feed_forward_residual", **policy
         )

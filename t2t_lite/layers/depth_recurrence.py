@@ -8,6 +8,7 @@ import keras
 import tensorflow as tf
 
 from t2t_lite.layers._math import PACKAGE, check_choice, check_positive, product
+from t2t_lite.layers.freezing import weight_reader
 from t2t_lite.layers.position import KINDS, PositionEncoding
 
 
@@ -47,9 +48,10 @@ class DepthRecurrence(keras.layers.Layer):
             int from 0, that returns such a tensor. Pass it by keyword.
 
     Returns:
-        The result, of the inputs' shape and dtype, and how long each position
-        took, float32 `(...)`: N + R, which is differentiable by R alone;
-        without halting num_steps.
+        The result, of the inputs' shape (in the compute dtype, or that of
+        `function` in a scope of held or frozen weights), and how long each
+        position took, float32 `(...)`: N + R, which is differentiable by R
+        alone; without halting num_steps.
 
     Raises:
         ValueError: a size is not positive, epsilon is outside of (0, 1), or
@@ -106,6 +108,9 @@ class DepthRecurrence(keras.layers.Layer):
     def call(
         self, inputs, places, function: Callable[[tf.Tensor, int], tf.Tensor]
     ):
+        if weight_reader() is None:
+            inputs = tf.cast(inputs, self.compute_dtype)
+
         def step(states, number):
             time = self.time(tf.constant([[number]]))
             shape = [1] * (inputs.shape.rank - 1) + [self.hidden_size]

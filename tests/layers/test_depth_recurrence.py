@@ -107,6 +107,8 @@ def test_a_state_that_has_stopped_is_copied():
         return function(states, step)
 
     layer = DepthRecurrence(SIZE, 4, epsilon=0.5, halting_bias=3.0)
+    layer.build()
+    layer.kernel.assign(np.zeros((SIZE, 1)))
     layer(INPUTS, np.zeros((1, 1, SIZE), "float32"), function=watch)
     times = [layer.time(tf.constant([[step]])).numpy() for step in range(4)]
     states = [told - time for told, time in zip(seen, times, strict=True)]

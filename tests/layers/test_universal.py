@@ -24,7 +24,7 @@ from tests.layers.test_transformer import (
 )
 
 PLACES = np.random.default_rng(1).normal(size=(1, LENGTH, HIDDEN))
-PLACES = PLACES.astype("float32")
+PLACES = np.repeat(PLACES, BATCH, axis=0).astype("float32")
 FIXED = {"num_steps": 2}
 HALTING = {"num_steps": 3, "epsilon": 0.1, "timing": "learned"}
 HALTS = ["halting_kernel", "halting_bias", "embeddings"]
@@ -96,7 +96,7 @@ def test_steps_with_a_cache_equal_a_call(recurrence, norm):
     for index in range(LENGTH):
         states, cache = decoder.step(
             INPUTS[:, index : index + 1],
-            PLACES[:, index : index + 1],
+            PLACES[:1, index : index + 1],
             memory,
             cache,
             None,

@@ -17,23 +17,27 @@ from tests.models.small import (
 )
 
 UPDATES = 4
+DROPPING = {"layer_prepostprocess_dropout": 0.3}
+DRAWING = {
+    "image": {"crop_padding": 1, "flip": True},
+    "speech": {"time_masks": 1, "frequency_masks": 1},
+}
 each = pytest.mark.parametrize("case", CASES)
+
+
+def make_step(case, xla=False, splits=1, lanes=1, **changes):
+    """Returns (model, its TrainStep)."""
+    _, hparams = small_hparams(case, **changes)
+    model = small_model(case, **changes)
+    strategy = tf.distribute.get_strategy()
+    options = {"xla": xla, "seed": 1, "splits": splits, "lanes": lanes}
+    return model, TrainStep(model, hparams, strategy, **options)
 
 
 @functools.cache
 def trained(case, xla=False, splits=2, lanes=1, **changes):
     """Returns (weights, loss per token of each update) after some updates."""
-    _, hparams = small_hparams(case, **changes)
-    model = small_model(case, **changes)
-    step = TrainStep(
-        model,
-        hparams,
-        tf.distribute.get_strategy(),
-        xla=xla,
-        seed=1,
-        splits=splits,
-        lanes=lanes,
-    )
+    model, step = make_step(case, xla, splits, lanes, **changes)
     batch = features_of(case)
     losses = []
     for number in range(1, UPDATES + 1):
@@ -66,6 +70,33 @@ def test_updates_lower_the_loss(case):
 )
 def test_the_same_update_computed_otherwise(case, other):
     assert_same(trained(case), trained(case, **other))
+
+
+@each
+def test_an_update_is_a_function_of_its_number_and_the_state(case):
+    """So that a run goes on to the same weights wherever it was stopped."""
+    _, step = make_step(case, **DRAWING.get(case, {}), **DROPPING)
+    batch = features_of(case)
+    variables = [*step.parameters, *step.slots.values()]
+
+    def state():
+        return [variable.numpy() for variable in variables]
+
+    def ended(begun, *numbers):
+        """Returns the state after updates from a state."""
+        for variable, value in zip(variables, begun, strict=True):
+            variable.assign(value)
+        for number in numbers:
+            step.update([batch], number, 0.3)
+        return state()
+
+    begun = state()
+    whole = ended(begun, 1, 2)
+    resumed = ended(ended(begun, 1), 2)
+    other = ended(begun, 1, 3)
+    for one, again in zip(whole, resumed, strict=True):
+        np.testing.assert_array_equal(one, again)
+    assert any((a != b).any() for a, b in zip(whole, other, strict=True))
 
 
 @each

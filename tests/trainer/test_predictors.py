@@ -27,153 +27,148 @@ def log_softmax(logits):
     return tf.nn.log_softmax(tf.cast(logits, tf.float32)).numpy()
 
 
-class TestContinuations:
-    @pytest.fixture(scope="class")
-    def predictor(self):
-        return predictor_of("language model", alpha=0.0)
+@pytest.fixture(scope="module")
+def language():
+    return predictor_of("language model", alpha=0.0)
 
-    def test_texts_go_on_as_the_model_finds_most_likely(self, predictor):
+
+class TestContinuations:
+    def test_texts_go_on_as_the_model_finds_most_likely(self, language):
         for text in TEXTS:
-            ids = predictor.encoder.encode(text).tolist()
-            given, log_prob = len(ids), predictor.score([text])[0]
+            ids = language.encoder.encode(text).tolist()
+            given, log_prob = len(ids), language.score([text])[0]
             for _ in range(4):  # the first id is always 0
-                logits = predictor.model({"targets": [[*ids, 3]]})
+                whole = np.array([[*ids, 3]], np.int32)
+                logits = language.model({"targets": whole})
                 values = log_softmax(logits)[0, -1]
                 values[0] = -np.inf
                 ids.append(int(values.argmax()))
                 log_prob += values.max()
                 if ids[-1] == EOS_ID:
                     break
-            found = predictor.predict([text], beam_size=1)[0]
-            whole = predictor.encoder.decode(ids)
+            found = language.predict([text], beam_size=1)[0]
+            whole = language.encoder.decode(ids)
             assert text + found.outputs[0] == whole, given
             assert found.scores[0] == pytest.approx(log_prob, rel=1e-3)
 
-    def test_an_answer_depends_on_no_other(self, predictor):
-        together = predictor.predict([*TEXTS, ""])
+    def test_an_answer_depends_on_no_other(self, language):
+        together = language.predict([*TEXTS, ""])
         for text, found in zip([*TEXTS, ""], together, strict=True):
-            alone = predictor.predict([text])[0]
+            alone = language.predict([text])[0]
             assert alone.outputs == found.outputs
             np.testing.assert_allclose(alone.scores, found.scores, rtol=1e-4)
 
-    def test_scores_are_sums_over_tokens(self, predictor):
-        each = predictor.token_log_probs(TEXTS)
-        total = predictor.score(TEXTS)
+    def test_scores_are_sums_over_tokens(self, language):
+        each = language.token_log_probs(TEXTS)
+        total = language.score(TEXTS)
         for text, tokens, value in zip(TEXTS, each, total, strict=True):
-            ids = predictor.encoder.encode(text)
-            pieces = [predictor.encoder.piece(i) for i in ids]
+            ids = language.encoder.encode(text)
+            pieces = [language.encoder.piece(i) for i in ids]
             assert [token for token, _ in tokens] == pieces
-            logits = predictor.model({"targets": ids[None]})
+            logits = language.model({"targets": ids[None]})
             chosen = log_softmax(logits)[0, np.arange(len(ids)), ids]
             np.testing.assert_allclose([x for _, x in tokens], chosen, 1e-3)
             assert value == pytest.approx(chosen.sum(), rel=1e-3)
 
     @pytest.mark.parametrize("texts", [[""], ["", "one"]])
-    def test_nothing_is_certain(self, predictor, texts):
-        assert predictor.score(texts)[0] == 0.0
-        assert predictor.token_log_probs(texts)[0] == []
-        assert predictor.encode(texts).shape == (len(texts), 16)
-        assert predictor.score([]) == predictor.token_log_probs([]) == []
+    def test_nothing_is_certain(self, language, texts):
+        assert language.score(texts)[0] == 0.0
+        assert language.token_log_probs(texts)[0] == []
+        assert language.encode(texts).shape == (len(texts), 16)
+        assert language.score([]) == language.token_log_probs([]) == []
 
-    def test_of_a_long_text_the_end_is_read(self, predictor):
+    def test_of_a_long_text_the_end_is_read(self, language):
         long = " ".join(["big", "small"] * LONGEST)
         end = " ".join(["big", "small"] * (LONGEST // 2))
-        found = predictor.predict([long, end])
+        found = language.predict([long, end])
         assert [p.truncated for p in found] == [True, False]
         assert found[0].outputs == found[1].outputs
-        assert predictor.truncation_note == f"input cut to {LONGEST} tokens"
-        np.testing.assert_allclose(*predictor.score([long, end]), rtol=1e-4)
+        assert language.truncation_note == f"input cut to {LONGEST} tokens"
+        np.testing.assert_allclose(*language.score([long, end]), rtol=1e-4)
 
-    def test_wishes_are_those_of_a_search_without_a_prefix(self, predictor):
-        found = predictor.predict(
+    def test_wishes_are_those_of_a_search_without_a_prefix(self, language):
+        found = language.predict(
             TEXTS[:2], num_results=3, required=[["blue"], ["white", "grey"]]
         )
         assert all("blue" in output for output in found[0].outputs)
         assert all("grey" in output for output in found[1].outputs)
-        samples = predictor.predict(["one"], temperature=2.0, num_results=5)
+        samples = language.predict(["one"], temperature=2.0, num_results=5)
         assert len(set(samples[0].outputs)) > 1
         with pytest.raises(UserError, match="prefix: no wish of a search"):
-            predictor.predict(TEXTS, prefix="one")
+            language.predict(TEXTS, prefix="one")
+
+
+@pytest.fixture(scope="module")
+def speech():
+    return predictor_of("speech", max_input_length=30)
+
+
+@pytest.fixture(scope="module")
+def clips():
+    rng = np.random.default_rng(0)
+    sizes = (100, 33, 240, 1)
+    return [rng.integers(-9_000, 9_000, n).astype(np.int16) for n in sizes]
 
 
 class TestSpeech:
-    @pytest.fixture(scope="class")
-    def predictor(self):
-        return predictor_of("speech", max_input_length=30)
-
-    @pytest.fixture(scope="class")
-    def clips(self):
-        rng = np.random.default_rng(0)
-        sizes = (100, 33, 240, 1)
-        return [rng.integers(-9_000, 9_000, n).astype(np.int16) for n in sizes]
-
-    def test_an_answer_depends_on_no_other(self, predictor, clips):
-        together = predictor.predict(clips)
+    def test_an_answer_depends_on_no_other(self, speech, clips):
+        together = speech.predict(clips)
         for clip, found in zip(clips, together, strict=True):
-            alone = predictor.predict([clip])[0]
+            alone = speech.predict([clip])[0]
             assert alone.outputs == found.outputs
             np.testing.assert_allclose(alone.scores, found.scores, rtol=1e-3)
 
-    def test_scores_are_those_of_given_texts(self, predictor, clips):
-        found = predictor.translate(clips, min_length=2)
+    def test_scores_are_those_of_given_texts(self, speech, clips):
+        found = speech.translate(clips, min_length=2)
         outputs = [each.outputs[0] for each in found]
-        ids = [append_eos(predictor.encoder.encode(text)) for text in outputs]
-        scores = predictor.score(clips, outputs, alpha=0.0)
+        ids = [append_eos(speech.encoder.encode(text)) for text in outputs]
+        scores = speech.score(clips, outputs, alpha=0.0)
         for clip, row, score in zip(clips, ids, scores, strict=True):
             features = {
                 "inputs": clip[None].astype(np.int32),
                 "targets": row[None],
             }
-            logits = log_softmax(predictor.model(features))[0]
+            logits = log_softmax(speech.model(features))[0]
             expected = logits[np.arange(len(row)), row].sum()
             assert score == pytest.approx(expected, rel=1e-3)
         for each in found:
             assert each.attention.shape[0] == len(each.output_tokens)
 
-    def test_silence_says_nothing_and_a_long_clip_is_cut(self, predictor):
+    def test_silence_says_nothing_and_a_long_clip_is_cut(self, speech):
         longest = 30 * AUDIO.unit("inputs")
         rng = np.random.default_rng(1)
         long = rng.integers(1, 9_000, longest + 5).astype(np.int16)
         clips = [np.zeros(50, np.int16), long, long[:longest]]
-        found = predictor.predict(clips)
+        found = speech.predict(clips)
         assert found[0].outputs == [""]
         assert found[0].scores == [0.0]
         assert [p.truncated for p in found] == [False, True, False]
         assert found[1].outputs == found[2].outputs
-        assert predictor.truncation_note == "input cut to 0.3 seconds"
+        assert speech.truncation_note == "input cut to 0.3 seconds"
 
-    def test_texts_are_no_clips(self, predictor):
+    def test_texts_are_no_clips(self, speech):
         with pytest.raises(
             UserError, match=r"clip 1: expected int16 of shape .samples,."
         ):
-            predictor.predict([np.zeros(9, np.int16), np.zeros(9)])
+            speech.predict([np.zeros(9, np.int16), np.zeros(9)])
+
+
+@pytest.fixture(scope="module", params=["label", "image"])
+def labelled(request):
+    """(a predictor of labels, inputs of it)."""
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (4, *IMAGE.image_shape), np.uint8)
+    inputs = {"label": TEXTS, "image": list(images)}[request.param]
+    return predictor_of(request.param), inputs
 
 
 class TestLabels:
-    @pytest.fixture(scope="class", params=["label", "image"])
-    def case(self, request):
-        return request.param
-
-    @pytest.fixture(scope="class")
-    def predictor(self, case):
-        return predictor_of(case)
-
-    @pytest.fixture(scope="class")
-    def inputs(self, case):
-        if case == "label":
-            return TEXTS
-        rng = np.random.default_rng(0)
-        return list(rng.integers(0, 256, (4, *IMAGE.image_shape), np.uint8))
-
-    def rows(self, predictor, value):
-        if isinstance(value, str):
-            return append_eos(predictor.encoder.encode(value))[None]
-        return value.reshape(1, -1).astype(np.int32)
-
-    def test_probabilities_are_the_models(self, predictor, inputs):
+    def test_probabilities_are_the_models(self, labelled):
+        predictor, inputs = labelled
         found = predictor.predict(inputs)
         for value, prediction in zip(inputs, found, strict=True):
-            logits = predictor.model({"inputs": self.rows(predictor, value)})
+            rows = _row(predictor, value)
+            logits = predictor.model({"inputs": rows})
             expected = tf.nn.softmax(logits[0, 0, 1:]).numpy()
             probabilities = prediction.details["probabilities"]
             np.testing.assert_allclose(
@@ -183,20 +178,40 @@ class TestLabels:
             assert values == sorted(values, reverse=True)
             assert prediction.outputs == [LABELS[expected.argmax()]]
             assert prediction.scores == values[:1]
-        assert predictor.probabilities(inputs) == [
-            p.details["probabilities"] for p in found
-        ]
+        for one, prediction in zip(
+            predictor.probabilities(inputs), found, strict=True
+        ):
+            expected = prediction.details["probabilities"]
+            assert one == pytest.approx(expected, rel=1e-4)
         assert predictor.probabilities([]) == []
 
-    def test_an_answer_depends_on_no_other(self, predictor, inputs):
+    def test_an_answer_depends_on_no_other(self, labelled):
+        predictor, inputs = labelled
         for value, found in zip(inputs, predictor.predict(inputs), strict=True):
             alone = predictor.predict([value])[0]
             assert alone.outputs == found.outputs
             np.testing.assert_allclose(alone.scores, found.scores, rtol=1e-4)
 
-    def test_nothing_can_be_asked_of_a_search(self, predictor, inputs):
+    def test_nothing_can_be_asked_of_a_search(self, labelled):
+        predictor, inputs = labelled
         with pytest.raises(UserError, match=r"beam_size: no wish .* are none"):
             predictor.predict(inputs, beam_size=4)
+
+    def test_texts_have_vectors_and_images_none(self, labelled):
+        predictor, _ = labelled
+        if predictor.model.task.inputs == "text":
+            alone = [predictor.encode([text]) for text in TEXTS]
+            together = predictor.encode(TEXTS)
+            np.testing.assert_allclose(np.vstack(alone), together, atol=1e-5)
+        else:
+            with pytest.raises(UserError, match="the model reads images, no"):
+                predictor.encode(TEXTS)
+
+
+def _row(predictor, value):
+    if isinstance(value, str):
+        return append_eos(predictor.encoder.encode(value))[None]
+    return value.reshape(1, -1).astype(np.int32)
 
 
 def test_a_long_text_is_cut_and_an_image_has_a_shape():
@@ -229,26 +244,25 @@ def test_each_word_has_a_tag():
     assert predictor.encode(TEXTS).shape == (4, 16)
 
 
-class TestBlanks:
-    @pytest.fixture(scope="class")
-    def predictor(self):
-        return predictor_of("blanks")
+@pytest.fixture(scope="module")
+def blanks():
+    return predictor_of("blanks")
 
-    def test_each_is_filled_with_what_is_most_likely(self, predictor):
+
+class TestBlanks:
+    def test_each_is_filled_with_what_is_most_likely(self, blanks):
         texts = ["one <mask> dog", "<mask> <mask>", "two dog"]
-        for text, found in zip(texts, predictor.predict(texts), strict=True):
+        for text, found in zip(texts, blanks.predict(texts), strict=True):
             words = [
-                MASK_ID if word == "<mask>" else predictor.encoder.encode(word)
+                MASK_ID if word == "<mask>" else blanks.encoder.encode(word)
                 for word in text.split()
             ]
             ids = append_eos(np.hstack(words).astype(np.int32))
             places = np.arange(len(ids), dtype=np.int32)
-            logits = predictor.model(
-                {"inputs": ids[None], "asked": places[None]}
-            )
+            logits = blanks.model({"inputs": ids[None], "asked": places[None]})
             values = tf.nn.softmax(logits[0, :, 3:]).numpy()[ids == MASK_ID]
             ids[ids == MASK_ID] = 3 + values.argmax(axis=1)
-            assert found.outputs == [predictor.encoder.decode(ids)]
+            assert found.outputs == [blanks.encoder.decode(ids)]
             log_prob = np.log(values.max(axis=1, initial=0.0)).sum()
             assert found.scores[0] == pytest.approx(log_prob, rel=1e-3)
             for tokens, chances, value in zip(
@@ -258,18 +272,18 @@ class TestBlanks:
                 strict=True,
             ):
                 best = np.argsort(-value, kind="stable")[:5]
-                pieces = [predictor.encoder.piece(i + 3) for i in best]
+                pieces = [blanks.encoder.piece(i + 3) for i in best]
                 assert tokens == pieces
                 np.testing.assert_allclose(chances, value[best], rtol=1e-3)
 
-    def test_a_text_without_one_stays(self, predictor):
-        (found,) = predictor.predict(["three big dog"])
+    def test_a_text_without_one_stays(self, blanks):
+        (found,) = blanks.predict(["three big dog"])
         assert found.outputs == ["three big dog"]
         assert found.scores == [0.0]
         assert found.details == {"tokens": [], "probabilities": []}
 
-    def test_a_long_text_is_cut(self, predictor):
-        found = predictor.predict(["<mask> " * 20, "<mask> " * 3])
+    def test_a_long_text_is_cut(self, blanks):
+        found = blanks.predict(["<mask> " * 20, "<mask> " * 3])
         assert [p.truncated for p in found] == [True, False]
         assert [len(p.details["tokens"]) for p in found] == [LONGEST - 1, 3]
 
