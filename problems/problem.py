@@ -48,6 +48,8 @@ class Problem(abc.ABC):
         description: str, one line (`problems.create` sets it).
         data_dir: str, the folder below which downloads are kept
             (`problems.create` sets it).
+        vocab_file: str, a vocabulary to use in place of one that is learned
+            from the training texts (the commands set it); or None.
         inputs_kind, targets_kind: what its examples are of; see
             `t2t_lite.task`.
         labels: names of the labels, for the targets "label" and "tags".
@@ -73,6 +75,7 @@ class Problem(abc.ABC):
     description: str = ""
     data_dir: str = "t2t_data"
     origin: str = ""
+    vocab_file: str | None = None
     defaults: Mapping[str, Any] = {}
     splits: tuple[str, ...] = ("train", "validation")
     inputs_kind: str = "text"

@@ -17,7 +17,13 @@ __all__ = ["load"]
 
 
 def load(output_dir: str, **options: Any):
-    """Loads a trained run: a callable from sentences to sentences.
+    """Loads a trained run: a callable from inputs to texts.
+
+    Inputs are lists of str; of runs on images, of uint8 arrays (height, width,
+    channels); of runs on speech, of int16 arrays (samples,), or what
+    `predictor.source(path)` reads from a file. Outputs are translations,
+    transcripts, continuations, labels, tags, or texts whose `<mask>`s are
+    filled in; `predict` gives scores and details with them.
 
     Args:
         output_dir: str, the run's folder.
@@ -26,7 +32,8 @@ def load(output_dir: str, **options: Any):
             on which weights were taken; without it a damaged checkpoint that
             was passed over is a warning).
     Returns:
-        A `Predictor`: called with a list of str it returns a list of str.
+        A `BatchPredictor` of the run's kind, see `t2t_lite.trainer.predictors`:
+        called with a list it returns a list of str.
     Raises:
         UserError: no run there, or damaged files.
     """

@@ -48,3 +48,22 @@ def merging_server(translator_export):
         translator_export, name="ende", batching=parameters
     ) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def task_run(tmp_path_factory):
+    """task_run(kind) -> the folder of a finished run, made once.
+
+    Its prepared data lie beside it, in `data`.
+    """
+    from tests import task_runs
+
+    found = {}
+
+    def get(kind):
+        if kind not in found:
+            folder = tmp_path_factory.mktemp(kind)
+            found[kind] = task_runs.finished(folder, kind)
+        return found[kind]
+
+    return get

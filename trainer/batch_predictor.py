@@ -28,11 +28,15 @@ class Prediction:
         scores: float for each output: of a search its log-probability over
             the length penalty, of a label its probability.
         truncated: whether the input was cut to the longest length.
+        details: what else there is to say, by name, of JSON's types.
     """
 
     outputs: list[str]
     scores: list[float]
     truncated: bool
+    details: Mapping[str, Any] = dataclasses.field(
+        default_factory=dict, kw_only=True
+    )
 
 
 class BatchPredictor(abc.ABC):
@@ -119,6 +123,11 @@ class BatchPredictor(abc.ABC):
         """
         return sources.read(line, self.model.task)
 
+    def length(self, line: str) -> int:
+        """Returns how long a line's input is, out of `options.batch_size`."""
+        most = self.options.batch_size
+        return sources.length(line, self.model.task, most)
+
     def predict_batch(
         self, inputs: Sequence[Any], **wishes: Any
     ) -> list[Prediction]:
@@ -137,8 +146,19 @@ class BatchPredictor(abc.ABC):
         tensor = sources.batch(inputs, self.model.task)
         result = self._search(tensor, self._wishes(len(inputs), wishes))
         arrays = {name: value.numpy() for name, value in result.items()}
-        rows = range(len(inputs))
-        return [Prediction(**row_of(arrays, row)) for row in rows]
+        return [
+            Prediction(
+                **row_of(arrays, row), details=self._details(arrays, row)
+            )
+            for row in range(len(inputs))
+        ]
+
+    def _details(
+        self, arrays: Mapping[str, np.ndarray], row: int
+    ) -> dict[str, Any]:
+        """Returns the details of one row's Prediction."""
+        del arrays, row
+        return {}
 
     def _wishes(self, count: int, wishes: Mapping[str, Any]):
         return request_values(self.graphs, count, wishes)

@@ -42,9 +42,11 @@ class Exported:
             self._translate = self._model.signatures[_SIGNATURE]
             self._defaults = defaults_of(folder, _SIGNATURE)
         except KeyError:
+            there = ", ".join(sorted(self._model.signatures))
             raise UserError(
-                f"{folder}: no signature {_SIGNATURE!r}; give a version that "
-                "t2t_lite_exporter wrote"
+                f"{folder}: no signature {_SIGNATURE!r}, but {there}; give a "
+                "version that t2t_lite_exporter wrote of a model from text to "
+                "text"
             ) from None
         except (OSError, ValueError, tf.errors.OpError) as error:
             raise UserError(
@@ -93,6 +95,12 @@ def _check_folder(folder: str) -> None:
 def _check_signature(folder: str, function, defaults: Mapping) -> None:
     """Raises UserError where the signature is another than the exporter's."""
     _, inputs = function.structured_input_signature
+    dtype = inputs["inputs"].dtype if "inputs" in inputs else tf.string
+    if dtype != tf.string:
+        raise UserError(
+            f"{folder}: its inputs are {dtype.name}, no texts; give a version "
+            "of a model from text to text"
+        )
     fields = {field.name for field in dataclasses.fields(Translation)}
     missing = sorted(
         {"inputs", "return_attention", *defaults} - set(inputs)

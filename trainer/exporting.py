@@ -29,6 +29,7 @@ from tensorflow.core.protobuf import saved_model_pb2
 import t2t_lite
 from t2t_lite.data import storage, untrusted
 from t2t_lite.errors import UserError, closest
+from t2t_lite.task import Task
 from t2t_lite.trainer import sources, warmup
 from t2t_lite.trainer.batch_predictor import BatchPredictor
 from t2t_lite.trainer.signatures import Signature
@@ -110,7 +111,7 @@ def export(
     root: str,
     version: int | None = None,
     *,
-    samples: Sequence[Any] = _SENTENCES,
+    samples: Sequence[Any] | None = None,
     form: Form | None = None,
     card: str = "",
     check: Callable[[str], None] = lambda folder: None,
@@ -126,7 +127,8 @@ def export(
         root: str, the folder of all versions.
         version: int, by default one above the highest there.
         samples: inputs of `predictor`; the export must answer them as it
-            does, and they are its warm-up requests too.
+            does, and they are its warm-up requests too. By default some of
+            the task's kind.
         form: how it is written; by default with variables.
         card: str, the model's card, Markdown.
         check: called with the folder before it gets its name; may raise.
@@ -138,6 +140,8 @@ def export(
     """
     os.makedirs(root, exist_ok=True)
     form = form or Form()
+    task = predictor.model.task
+    samples = _samples(task) if samples is None else samples
     # One exporter at a time: the next removes what a killed one left.
     with storage.folder_lock(os.path.join(root, "versions"), lambda: None):
         there = versions(root)
@@ -159,13 +163,27 @@ def export(
             )
         folder = os.path.join(root, str(version or newest + 1))
         with _appearing(folder) as temporary:
-            tensor = sources.batch(samples, predictor.model.task).numpy()
+            tensor = sources.batch(samples, task).numpy()
             _write(ServingModule(predictor, form), temporary, tensor)
             storage.write_json(os.path.join(temporary, _ORIGIN_FILE), made_of)
             if card:
                 storage.write_text(os.path.join(temporary, _CARD_FILE), card)
             checks(temporary)
         return folder
+
+
+def _samples(task: Task) -> list[Any]:
+    """Returns inputs that a model of a task can be asked."""
+    if task.inputs == "image":
+        size = task.unit("inputs")
+        shades = np.linspace(0, 255, size).astype(np.uint8)
+        shades = shades.reshape(task.image_shape)
+        return [np.zeros_like(shades), shades]
+    if task.inputs == "audio":
+        time = np.arange(task.sample_rate // 2) / task.sample_rate
+        tone = (8_000 * np.sin(2 * np.pi * 440 * time)).astype(np.int16)
+        return [tone, tone[: len(tone) // 3]]
+    return list(_SENTENCES)
 
 
 @contextlib.contextmanager

@@ -10,6 +10,7 @@ import numpy as np
 
 from t2t_lite.data import storage, untrusted
 from t2t_lite.trainer import checkpoints, evaluation, exporting, inference
+from t2t_lite.trainer.batch_predictor import BatchPredictor
 from t2t_lite.trainer.judging import Judge
 from t2t_lite.trainer.measures import sign_of
 from t2t_lite.trainer.model_card import model_card, score_lines
@@ -139,7 +140,7 @@ def _candidates(setup: Setup, step: int) -> list[tuple[str, str]]:
 
 
 def _choose(
-    setup: Setup, predictor: inference.Predictor, candidates
+    setup: Setup, predictor: BatchPredictor, candidates
 ) -> tuple[str, dict[str, np.ndarray], dict[str, Any]]:
     metric = setup.problem.main_metric
     judge = Judge(setup.problem, predictor, setup.workers)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from t2t_lite.data.text_encoder import EOS_ID
+from t2t_lite.data.text_encoder import EOS_ID, NUM_SPECIAL_IDS
 from t2t_lite.decoding.search import SearchOptions
 from t2t_lite.models.masking import MASK_ID
 from t2t_lite.trainer.signatures import Signature
 
 BLANK = "<mask>"
+_MOST_TOKENS = 5
 
 
 class DirectGraphs:
@@ -56,17 +57,29 @@ class DirectGraphs:
         return tf.TensorSpec([None], tf.string, "inputs")
 
     def search(self, inputs: tf.Tensor, wishes) -> dict[str, tf.Tensor]:
-        """Answers, as `TextGraphs.search` does: one result each."""
+        """Answers, as `TextGraphs.search` does: one result each.
+
+        All that there is to say of them comes with it.
+        """
         del wishes
-        found = self.serve(inputs)
+        found = self.answers(inputs)
         return {
+            **found,
             "outputs": found["outputs"][:, None],
             "scores": found["scores"][:, None],
-            "truncated": self._ids(inputs)[1],
         }
 
     def serve(self, inputs: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Returns the best answers and their scores."""
+        """Returns the best answers.
+
+        Returns:
+            `outputs` string (batch,) and `scores` float32 (batch,).
+        """
+        found = self.answers(inputs)
+        return {name: found[name] for name in ("outputs", "scores")}
+
+    def answers(self, inputs: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Returns `outputs`, `scores`, `truncated` bool (batch,), and more."""
         raise NotImplementedError
 
     def encode(self, inputs: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -94,10 +107,13 @@ class DirectGraphs:
         ids = tf.concat([pieces[:, :longest], ends], axis=1)
         return ids.to_tensor(), truncated
 
-    def _probabilities(self, features: dict) -> tf.Tensor:
-        """Returns those of each id but padding's, float32 (..., ids - 1)."""
+    def _probabilities(self, features: dict, first: int = 1) -> tf.Tensor:
+        """Returns those of the ids from `first` on, float32 (..., ids).
+
+        Padding, and of texts the other marks, are no answers.
+        """
         logits = tf.cast(self._model(features), tf.float32)
-        return tf.nn.softmax(logits[..., 1:])
+        return tf.nn.softmax(logits[..., first:])
 
 
 class LabelGraphs(DirectGraphs):
@@ -114,15 +130,11 @@ class LabelGraphs(DirectGraphs):
             found["encode"] = Signature(self.encode, inputs)
         return found
 
-    def serve(self, inputs: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Returns the most likely labels.
-
-        Returns:
-            `outputs` string (batch,), `scores` float32 (batch,), their
-            probabilities.
-        """
+    def answers(self, inputs: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Returns the most likely labels, their probabilities, and all."""
         found = self.classify(inputs)
         return {
+            **found,
             "outputs": found["labels"][:, 0],
             "scores": found["probabilities"][:, 0],
         }
@@ -160,20 +172,23 @@ class TagGraphs(DirectGraphs):
             "encode": Signature(self.encode, inputs),
         }
 
-    def serve(self, inputs: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Returns the tags as texts.
+    def answers(self, inputs: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Returns the tags as texts, and each.
 
         Returns:
             `outputs` string (batch,), tags with spaces between them; `scores`
             float32 (batch,), the least sure tag's probability; of a text
-            without words "" and 1.
+            without words "" and 1. The rest as `tag`.
         """
-        tags, probabilities, _ = self._tags(inputs)
+        tags, probabilities, truncated = self._tags(inputs)
         least = tf.reduce_min(probabilities, axis=1)
         empty = tags.row_lengths() == 0
         return {
             "outputs": tf.strings.reduce_join(tags, axis=1, separator=" "),
             "scores": tf.where(empty, 1.0, least),
+            "tags": tags.to_tensor(""),
+            "probabilities": probabilities.to_tensor(),
+            "truncated": truncated,
         }
 
     def tag(self, inputs: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -184,12 +199,9 @@ class TagGraphs(DirectGraphs):
             `probabilities` float32 (batch, words), 0 there; `truncated` bool
             (batch,), words at the end have no tag.
         """
-        tags, probabilities, truncated = self._tags(inputs)
-        return {
-            "tags": tags.to_tensor(""),
-            "probabilities": probabilities.to_tensor(),
-            "truncated": truncated,
-        }
+        found = self.answers(inputs)
+        names = ("tags", "probabilities", "truncated")
+        return {name: found[name] for name in names}
 
     def _tags(self, inputs: tf.Tensor):
         ids, truncated = self._ids(inputs)
@@ -219,20 +231,24 @@ class BlankGraphs(DirectGraphs):
             "encode": Signature(self.encode, inputs),
         }
 
-    def serve(self, inputs: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Returns the texts, filled in.
+    def answers(self, inputs: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Returns the texts, filled in, and what else might be there.
 
         Returns:
             `outputs` string (batch,) and `scores` float32 (batch,), the sum of
-            the log-probabilities of what was filled in.
+            the log-probabilities of what was filled in. The rest as `fill`.
         """
-        ids, _, found, places = self._found(inputs)
-        best = tf.argmax(found, axis=2, output_type=tf.int32) + 1
+        ids, truncated, found, places = self._found(inputs)
+        best = tf.argmax(found, axis=2, output_type=tf.int32) + NUM_SPECIAL_IDS
         logs = tf.math.log(tf.maximum(tf.reduce_max(found, axis=2), 1e-30))
         outputs = self._tokenizer.detokenize(tf.where(places, best, ids))
+        tokens, probabilities = self._best(found, places)
         return {
             "outputs": outputs,
             "scores": tf.reduce_sum(tf.where(places, logs, 0.0), axis=1),
+            "tokens": tokens,
+            "probabilities": probabilities,
+            "truncated": truncated,
         }
 
     def fill(self, inputs: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -243,25 +259,29 @@ class BlankGraphs(DirectGraphs):
             where there is no blank; `probabilities` float32 of the same shape;
             `truncated` bool (batch,).
         """
-        _, truncated, found, places = self._found(inputs)
+        found = self.answers(inputs)
+        names = ("tokens", "probabilities", "truncated")
+        return {name: found[name] for name in names}
+
+    def _best(self, found: tf.Tensor, places: tf.Tensor):
+        """Returns the most likely tokens of each blank, and how likely."""
+        size = self._task.vocab_size - NUM_SPECIAL_IDS
         rows = tf.ragged.boolean_mask(found, places).to_tensor()
-        rows = tf.ensure_shape(rows, [None, None, self._task.vocab_size - 1])
-        probabilities, best = tf.math.top_k(rows, 5)
-        real = probabilities > 0
-        flat = tf.reshape(tf.where(real, best + 1, 0), [-1, 5])
+        rows = tf.ensure_shape(rows, [None, None, size])
+        count = min(_MOST_TOKENS, size)
+        probabilities, best = tf.math.top_k(rows, count)
+        ids = tf.where(probabilities > 0, best + NUM_SPECIAL_IDS, 0)
+        flat = tf.reshape(ids, [-1, count])
         tokens = tf.reshape(self._tokenizer.tokens(flat), tf.shape(best))
-        return {
-            "tokens": tokens,
-            "probabilities": probabilities,
-            "truncated": truncated,
-        }
+        return tokens, probabilities
 
     def _found(self, inputs: tf.Tensor):
         """Returns ids, what was cut, each place's probabilities, the blanks."""
         ids, truncated = self._ids(inputs)
         places = tf.range(tf.shape(ids)[1])[None]
         asked = tf.broadcast_to(places, tf.shape(ids))
-        found = self._probabilities({"inputs": ids, "asked": asked})
+        features = {"inputs": ids, "asked": asked}
+        found = self._probabilities(features, NUM_SPECIAL_IDS)
         return ids, truncated, found, ids == MASK_ID
 
     def _ids(self, inputs: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

@@ -12,6 +12,8 @@ from t2t_lite.data import untrusted
 from t2t_lite.task import Task
 from t2t_lite.trainer.run_folder import RunFolder
 
+_MOST_LABELS = 100
+
 
 def model_card(
     run: RunFolder,
@@ -33,6 +35,9 @@ def model_card(
         "data hash": description.data_hash or None,
         "task": description.task.describe(),
         "vocabulary": _vocabulary(description.task),
+        "labels": _labels(description.task),
+        "image (height, width, channels)": description.task.image_shape,
+        "samples per second": description.task.sample_rate,
         "seed": description.settings.get("seed"),
         "updates": results.get("step"),
         "parameters": results.get("parameters"),
@@ -49,6 +54,14 @@ def model_card(
     fields = dataclasses.asdict(description.hparams)
     lines += [f"- {name}: {value}" for name, value in fields.items()]
     return "\n".join(lines) + "\n"
+
+
+def _labels(task: Task) -> str | None:
+    if not task.labels:
+        return None
+    more = len(task.labels) - _MOST_LABELS
+    shown = ", ".join(task.labels[:_MOST_LABELS])
+    return f"{shown}, and {more:,} more" if more > 0 else shown
 
 
 def _vocabulary(task: Task) -> str | None:

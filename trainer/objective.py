@@ -60,7 +60,7 @@ def training_sums(
 
     With `alpha`, every row is passed twice, with other dropout, and the
     loss is `losses.rdrop_cross_entropy`; the other sums are the means of both
-    passes.
+    passes. What the model adds by `add_loss` is added to the loss.
 
     Args:
         model, hparams: `model(features, training)` gives logits of
@@ -88,7 +88,8 @@ def training_sums(
         label_smoothing=hparams.label_smoothing,
         rdrop_alpha=alpha,
     )
-    with layers.seed_scope(seed), keras.StatelessScope(mapping):
+    scope = keras.StatelessScope(mapping, collect_losses=True)
+    with layers.seed_scope(seed), scope:
         features = model.prepared(features, training=True)
         targets = tf.reshape(features["targets"], [-1])
         features = {k: tf.concat([v] * copies, 0) for k, v in features.items()}
@@ -101,7 +102,9 @@ def training_sums(
             logits = model.call(features, training=True)
             rows = tf.reshape(logits, [copies, -1, logits.shape[-1]])
             sums = sums_of(rows, targets)
-    return dict(zip(SUMS, tf.unstack(sums), strict=True))
+    found = dict(zip(SUMS, tf.unstack(sums), strict=True))
+    added = [tf.cast(loss, tf.float32) / copies for loss in scope.losses]
+    return {**found, "loss": tf.add_n([found["loss"], *added])}
 
 
 def token_sums(

@@ -38,6 +38,8 @@ class TrainingOptions:
         worker_wait_secs: seconds that "multi_worker" waits at its start for
             the other workers.
         decode_hparams: search options of evaluation and export.
+        warm_start_from: a run's or a checkpoint's folder, with whose weights
+            a run begins; None = with random ones.
         export: write a SavedModel at the end.
     """
 
@@ -65,6 +67,7 @@ class TrainingOptions:
     lanes: str = "auto"
     worker_wait_secs: float = WAIT_SECONDS
     decode_hparams: str = ""
+    warm_start_from: str | None = None
     export: bool = True
 
     def __post_init__(self):

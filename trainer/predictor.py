@@ -32,9 +32,10 @@ class Translation(Prediction):
         lengths: int for each output, in ids, the end mark included.
         finished: bool for each output, whether it came to its end mark.
         input_tokens, output_tokens: the pieces of the input and of the best
-            output, end marks included.
+            output, end marks included; none of an input that is no text.
         attention: float32 (len(output_tokens), len(input_tokens)), how much
-            each piece of the best output looked at each of the input's.
+            each piece of the best output looked at each of the input's; of a
+            clip at each state of the batch's longest.
     """
 
     lengths: list[int]
@@ -79,9 +80,9 @@ class Predictor(BatchPredictor):
         Args:
             texts, wishes: as for `predict_batch`.
         """
-        if not texts:
+        if not len(texts):
             return []
-        inputs = text_tensor(texts)
+        inputs = sources.batch(texts, self.model.task)
         values = self._wishes(len(texts), {**wishes, "return_attention": True})
         return translations(self._translate(inputs, values))
 
@@ -107,7 +108,7 @@ class Predictor(BatchPredictor):
                 f"{len(texts)} texts and {len(targets)} targets: expected as "
                 "many of both"
             )
-        if not texts:
+        if not len(texts):
             return []
         penalty = [
             getattr(self.options, name) if value is None else value
@@ -117,7 +118,7 @@ class Predictor(BatchPredictor):
             ]
         ]
         result = self._score(
-            text_tensor(texts),
+            sources.batch(texts, self.model.task),
             text_tensor(targets),
             *tf.constant([[value] for value in penalty], tf.float32),
         )
@@ -125,7 +126,8 @@ class Predictor(BatchPredictor):
 
     def encode(self, texts: Sequence[str]) -> np.ndarray:
         """Returns a vector of each text, float32 (len(texts), size)."""
-        return self._encode(text_tensor(texts))["vectors"].numpy()
+        tensor = sources.batch(texts, self.model.task)
+        return self._encode(tensor)["vectors"].numpy()
 
 
 def text_tensor(texts: Sequence[str | bytes]) -> tf.Tensor:
@@ -148,10 +150,12 @@ def translations(result: Mapping[str, tf.Tensor]) -> list[Translation]:
 
 def _details(arrays: Mapping[str, np.ndarray], row: int) -> dict[str, Any]:
     sides = {
-        name: [text_of(t) for t in arrays[name][row] if t]
+        name: [text_of(t) for t in arrays.get(name, {row: ()})[row] if t]
         for name in ("input_tokens", "output_tokens")
     }
-    rows, columns = (len(sides[f"{s}_tokens"]) for s in ("output", "input"))
+    # What is heard has no tokens.
+    columns = len(sides["input_tokens"]) or None
+    rows = len(sides["output_tokens"])
     return {
         "lengths": arrays["lengths"][row].tolist(),
         "finished": arrays["finished"][row].tolist(),

@@ -11,6 +11,7 @@ A model's `answers` says that: "text" (a search), "continuation", "label",
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -85,39 +86,78 @@ class ContinuationPredictor(BatchPredictor):
         return self._encode(tensor)["vectors"].numpy()
 
 
-class LabelPredictor(BatchPredictor):
-    """Labels of texts or images; a score is the label's probability."""
+class DirectPredictor(BatchPredictor):
+    """Answers without a search."""
+
+    def encode(self, texts: Sequence[str]) -> np.ndarray:
+        """Returns a vector of each text, float32 (len(texts), size).
+
+        Raises:
+            UserError: the model's inputs are no texts.
+        """
+        if self.model.task.inputs not in ("text", "none"):
+            raise UserError(
+                f"encode: the model reads {self.model.task.inputs}s, no texts"
+            )
+        tensor = sources.batch(texts, self.model.task)
+        return self._encode(tensor)["vectors"].numpy()
+
+    @functools.cached_property
+    def _encode(self) -> Any:
+        return self.traced(self.graphs.encode, self._inputs)
+
+
+class LabelPredictor(DirectPredictor):
+    """Labels of texts or images; a score is the label's probability.
+
+    The details are `probabilities`, those of all labels by name, the most
+    likely first.
+    """
 
     graphs_class = LabelGraphs
 
-    def __init__(self, *args: Any, **kwargs: Any):
-        super().__init__(*args, **kwargs)
-        self._classify = self.traced(self.graphs.classify, self._inputs)
-
     def probabilities(self, inputs: Sequence[Any]) -> list[dict[str, float]]:
         """Returns every label's probability, the most likely first."""
-        if not len(inputs):
-            return []
-        found = self._classify(sources.batch(inputs, self.model.task))
-        labels, values = (
-            found[name].numpy() for name in ("labels", "probabilities")
-        )
-        return [
-            {text_of(n): float(p) for n, p in zip(*row, strict=True)}
-            for row in zip(labels, values, strict=True)
-        ]
+        found = self.predict_batch(inputs)
+        return [prediction.details["probabilities"] for prediction in found]
+
+    def _details(self, arrays, row):
+        names = [text_of(name) for name in arrays["labels"][row]]
+        values = arrays["probabilities"][row].tolist()
+        return {"probabilities": dict(zip(names, values, strict=True))}
 
 
-class TagPredictor(BatchPredictor):
-    """A tag for each word of a text; a score is the least sure tag's."""
+class TagPredictor(DirectPredictor):
+    """A tag for each word of a text; a score is the least sure tag's.
+
+    The details are `tags` and `probabilities`, one of each word.
+    """
 
     graphs_class = TagGraphs
 
+    def _details(self, arrays, row):
+        tags = [text_of(tag) for tag in arrays["tags"][row] if tag]
+        values = arrays["probabilities"][row, : len(tags)].tolist()
+        return {"tags": tags, "probabilities": values}
 
-class BlankPredictor(BatchPredictor):
-    """Texts whose every `<mask>` is filled in."""
+
+class BlankPredictor(DirectPredictor):
+    """Texts whose every `<mask>` is filled in.
+
+    The details are, of each blank, the most likely `tokens` and their
+    `probabilities`.
+    """
 
     graphs_class = BlankGraphs
+
+    def _details(self, arrays, row):
+        values = arrays["probabilities"][row]
+        values = values[values[:, 0] > 0].tolist()
+        tokens = arrays["tokens"][row, : len(values)].tolist()
+        return {
+            "tokens": [[text_of(t) for t in blank] for blank in tokens],
+            "probabilities": values,
+        }
 
 
 PREDICTORS: dict[str, type[BatchPredictor]] = {

@@ -16,23 +16,29 @@ from t2t_lite.data.bucketing import plan_buckets
 from t2t_lite.data.records import Split
 from t2t_lite.data.row_planning import plan_packing
 from t2t_lite.decoding.search import SearchOptions
-from t2t_lite.errors import UserError, closest
+from t2t_lite.errors import UserError
 from t2t_lite.hparams import HParams
-from t2t_lite.models.resolve import build, check_fits
-from t2t_lite.registry import MODELS
-from t2t_lite.trainer import describing, evaluation, predictors, strategies
+from t2t_lite.models.resolve import build
+from t2t_lite.trainer import (
+    describing,
+    early_checks,
+    evaluation,
+    predictors,
+    strategies,
+)
 from t2t_lite.trainer.batch_predictor import BatchPredictor
 from t2t_lite.trainer.inference import assign_weights
 from t2t_lite.trainer.judging import Judge
 from t2t_lite.trainer.lanes import set_threads, share_out
 from t2t_lite.trainer.measures import mean_measures
-from t2t_lite.trainer.objective import check_chunks, passes
+from t2t_lite.trainer.objective import passes
 from t2t_lite.trainer.options import TrainingOptions
 from t2t_lite.trainer.programs import plan_programs
 from t2t_lite.trainer.reporting import Reporter
 from t2t_lite.trainer.run_data import run_data
 from t2t_lite.trainer.run_folder import RunDescription, RunFolder
 from t2t_lite.trainer.step import TrainStep
+from t2t_lite.trainer.warm_start import WarmStart
 from t2t_lite.trainer.workers import Workers
 
 
@@ -82,20 +88,15 @@ class Setup:
         )
         self.encoder = self.data.encoder
         self._plan_batches()
+        self._build_model()
         self._begin_folder()
-        self._build()
+        self._build_step()
 
     def _check_early(self) -> None:
         """Refuses what cannot work before data are prepared for it."""
-        model = MODELS.get(self.model_name)
-        task = self.problem.task(self.hparams.vocab_size)
-        check_fits(self.model_name, task, self.problem.name)
-        check_chunks(self.model_name, model, self.hparams)
-        if self.hparams.pack and not model.packs:
-            raise UserError(
-                f"hparam pack: model {self.model_name} cannot keep several "
-                "examples of a row apart; leave it out"
-            )
+        early_checks.check(
+            self.problem, self.model_name, self.hparams, self.options
+        )
         if self.chief:
             self.run.check(
                 problem=self.problem.name,
@@ -103,21 +104,7 @@ class Setup:
                 hparams=self.hparams,
                 seed=self.options.seed,
             )
-        metric = self.options.early_stopping_metric
-        if metric is not None:
-            names = self._measures()
-            if metric not in names:
-                raise UserError(
-                    f"--early_stopping_metric={metric}: not measured"
-                    f"{closest(metric, names)}; there are {', '.join(names)}"
-                )
-
-    def _measures(self) -> list[str]:
-        """Returns the names of what is measured on validation."""
-        own = self.problem.measures()
-        return list(
-            dict.fromkeys(["loss", "nll", "perplexity", "accuracy", *own])
-        )
+        self._warm_start = WarmStart(self.options.warm_start_from, self.run)
 
     def _print_choices(self) -> None:
         import t2t_lite
@@ -163,6 +150,7 @@ class Setup:
                 "xla": self.xla.value,
                 "decode_hparams": options.decode_hparams,
                 "given_vocabulary": self._given_vocabulary,
+                "warm_start_from": self._warm_start.checkpoint,
             },
         )
         if self.chief:
@@ -259,7 +247,7 @@ class Setup:
             lanes=self.num_lanes,
         )
 
-    def _build(self) -> None:
+    def _build_model(self) -> None:
         policy = strategies.policy_name(self.precision.value)
         with self.strategy.scope():
             self.model = build(
@@ -268,6 +256,9 @@ class Setup:
                 self.data.task,
                 keras.DTypePolicy(policy),
             )
+        self._warm_start.begin(self.model, self.encoder, self.report)
+
+    def _build_step(self) -> None:
         self.step = TrainStep(
             self.model,
             self.hparams,

@@ -13,6 +13,7 @@ import stat
 from typing import Any
 
 from t2t_lite.data import manifest_form, storage, untrusted
+from t2t_lite.data.text_encoder import load_encoder
 from t2t_lite.errors import UserError
 
 FORMAT_VERSION = 3
@@ -26,12 +27,18 @@ def request(
     """Returns the part of a manifest that the caller decides.
 
     Args:
-        problem: anything with `name`, `options` (JSON), and `splits`.
+        problem: anything with `name`, `options` (JSON), `splits` and
+            `vocab_file`; the manifest has the hash of a vocabulary that is
+            given.
         vocab_kind: str, see `text_encoder.VOCAB_KINDS`.
         vocab_size: int, number of ids asked for; byte vocabularies ignore it.
         sampling: SubwordSampling of the training texts, or None.
     """
     requested = 259 if vocab_kind == "byte" else int(vocab_size)
+    given = {}
+    if problem.vocab_file is not None:
+        content = load_encoder(problem.vocab_file).to_bytes()
+        given["vocabulary"] = storage.sha256_of_bytes(content)
     return {
         "format_version": FORMAT_VERSION,
         "problem": problem.name,
@@ -40,6 +47,7 @@ def request(
         "vocab_kind": vocab_kind,
         "vocab_size": requested,
         "sampling": dataclasses.asdict(sampling) if sampling else None,
+        **given,
     }
 
 

@@ -67,6 +67,8 @@ def _check_request(manifest: Any) -> None:
     kind = _text(manifest, "vocab_kind")
     _require(kind in VOCAB_KINDS, "vocab_kind", "a known kind", kind)
     _count(manifest, "vocab_size")
+    if "vocabulary" in manifest:
+        _text(manifest, "vocabulary")
     sampling = _field(manifest, "sampling")
     if sampling is not None:
         _count(sampling, "samples")

@@ -121,6 +121,8 @@ class Preparation:
     def _new_encoder(self) -> TextEncoder:
         if self.given is not None:
             return self.given
+        if self.problem.vocab_file is not None:
+            return load_encoder(self.problem.vocab_file)
         kind, size = self.asked["vocab_kind"], self.asked["vocab_size"]
         if kind == "byte":
             return ByteEncoder()

@@ -24,10 +24,13 @@ def prepared_folder(
 ) -> str:
     """Returns the folder `data_dir/<data_key>-<vocab_kind><vocab_size>`.
 
-    With `sampling`, `-sampled<samples>x<alpha>` follows.
+    Of a vocabulary that is given, `-<its hash>` follows; with `sampling`,
+    `-sampled<samples>x<alpha>`.
     """
-    size = manifests.request(problem, vocab_kind, vocab_size)["vocab_size"]
-    name = f"{problem.data_key}-{vocab_kind}{size}"
+    asked = manifests.request(problem, vocab_kind, vocab_size)
+    name = f"{problem.data_key}-{vocab_kind}{asked['vocab_size']}"
+    if "vocabulary" in asked:
+        name += f"-{asked['vocabulary'][:8]}"
     if sampling is not None:
         name += f"-sampled{sampling.samples}x{sampling.alpha:g}"
     return os.path.join(os.path.expanduser(data_dir), name)
@@ -51,7 +54,7 @@ def prepare(
 
     Args:
         problem: has `name`, `data_key`, `options`, `splits`,
-            `largest_shard`, `source(split)`, `source_is_local()`,
+            `largest_shard`, `vocab_file`, `source(split)`, `source_is_local()`,
             `examples(split)`, `task(vocab_size)`,
             `vocabulary_texts(example)` and `encode_batch(examples, encoder)`.
         vocab_kind: "unigram", "bpe", "subwords" or "byte".

@@ -41,7 +41,7 @@ class ResultWriter:
         nbest: `line ||| text ||| score` for every output, best first; lines
             count from 1. Split at the first and at the last " ||| ".
         jsonl: {"line": from 1, "input": str, "outputs": [str], "scores":
-            [float or null], "notes": [str]} for each line.
+            [float or null], "notes": [str]} for each line, and its details.
 
     Args:
         path: str, or "-" for standard output.
@@ -109,6 +109,7 @@ class ResultWriter:
         outputs: Sequence[str],
         scores: Sequence[float],
         notes: Sequence[str] = (),
+        details: Mapping[str, Any] | None = None,
     ) -> None:
         """Writes one line's outputs; call it in the order of the input.
 
@@ -117,30 +118,32 @@ class ResultWriter:
             outputs: str each, best first; none is an empty line of text.
             scores: float each.
             notes: str each, what the caller has to say (jsonl alone).
+            details: further fields by name, of JSON's types (jsonl alone).
         """
         notes = [note for note in (line.note, *notes) if note]
-        data = self._format(line, list(outputs), list(scores), notes)
+        more = {"notes": notes, **(details or {})}
+        data = self._format(line, list(outputs), list(scores), more)
         with _naming(self.path):
             self._file.write(data.encode("utf-8", "replace"))
             if self._streaming:
                 self._file.flush()
 
-    def _text(self, line, outputs, scores, notes) -> str:
+    def _text(self, line, outputs, scores, more) -> str:
         return one_line(outputs[0] if outputs else "") + "\n"
 
-    def _nbest(self, line, outputs, scores, notes) -> str:
+    def _nbest(self, line, outputs, scores, more) -> str:
         return "".join(
             f"{line.number} ||| {one_line(text)} ||| {score:.6f}\n"
             for text, score in zip(outputs, scores, strict=True)
         )
 
-    def _jsonl(self, line, outputs, scores, notes) -> str:
+    def _jsonl(self, line, outputs, scores, more) -> str:
         record = {
             "line": line.number,
             "input": line.text,
             "outputs": outputs,
             "scores": [s if math.isfinite(s) else None for s in scores],
-            "notes": notes,
+            **more,
         }
         text = json.dumps(record, ensure_ascii=False)
         return text.translate(_TO_ESCAPES) + "\n"

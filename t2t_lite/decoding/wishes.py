@@ -23,7 +23,7 @@ def check_names(wishes: Collection[str], names: Collection[str]) -> None:
         if name not in names:
             raise UserError(
                 f"{name}: no wish of a search{closest(name, names)}; there "
-                f"are {', '.join(names)}"
+                f"are {', '.join(names) or 'none, for nothing is searched'}"
             )
 
 

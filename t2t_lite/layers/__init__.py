@@ -6,6 +6,7 @@ from t2t_lite.layers.bahdanau_decoder import BahdanauDecoder
 from t2t_lite.layers.context_vector_attention import ContextVectorAttention
 from t2t_lite.layers.decoder import Decoder
 from t2t_lite.layers.decoder_layer import DecoderLayer
+from t2t_lite.layers.depth_recurrence import DepthRecurrence
 from t2t_lite.layers.dropout import Dropout
 from t2t_lite.layers.embedding import SharedEmbedding
 from t2t_lite.layers.encoder import Encoder
@@ -38,6 +39,8 @@ from t2t_lite.layers.structured_self_attention import (
     redundancy_penalty,
 )
 from t2t_lite.layers.transformer_config import TransformerConfig
+from t2t_lite.layers.universal_decoder import UniversalDecoder
+from t2t_lite.layers.universal_encoder import UniversalEncoder
 
 __all__ = [
     "AttentionVariant",
@@ -45,6 +48,7 @@ __all__ = [
     "ContextVectorAttention",
     "Decoder",
     "DecoderLayer",
+    "DepthRecurrence",
     "Dropout",
     "Encoder",
     "EncoderLayer",
@@ -63,6 +67,8 @@ __all__ = [
     "SharedEmbedding",
     "StructuredSelfAttention",
     "TransformerConfig",
+    "UniversalDecoder",
+    "UniversalEncoder",
     "causal_mask",
     "combine",
     "draws_of",

@@ -23,7 +23,8 @@ class PositionEncoding(keras.layers.Layer):
         sinusoid_paper:   sin and cos interleaved
         sinusoid_marian:  [sin | cos]
         sinusoid_t2t:     [sin | cos] with rate_i = 10000**(-i / (n - 1))
-        learned:          rows of a trained matrix
+        learned:          rows of a trained matrix, its last one for what
+                          lies beyond it
 
     Sinusoids are computed for any position, in float32.
 
@@ -93,7 +94,8 @@ class PositionEncoding(keras.layers.Layer):
             self._check_length(tf.get_static_value(positions))
             positions = tf.range(positions)[None]
         if self.kind == "learned":
-            return lookup(self.embeddings, positions, self.compute_dtype)
+            rows = tf.minimum(positions, self.max_length - 1)
+            return lookup(self.embeddings, rows, self.compute_dtype)
         encoding = sinusoids(positions, self.hidden_size, self.kind)
         return tf.cast(encoding, self.compute_dtype)
 

@@ -8,6 +8,7 @@ from t2t_lite.models.speech_transformer import SpeechTransformer
 from t2t_lite.models.transformer import Transformer, TransformerHParams
 from t2t_lite.models.transformer_encoder import TransformerEncoder
 from t2t_lite.models.transformer_lm import TransformerLM
+from t2t_lite.models.universal_transformer import UniversalTransformer
 from t2t_lite.models.vit import VisionTransformer
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "TransformerEncoder",
     "TransformerHParams",
     "TransformerLM",
+    "UniversalTransformer",
     "VisionTransformer",
     "rnn_attention_sets",
     "transformer_sets",

@@ -22,6 +22,10 @@ class Model(keras.Model):
     with the methods that `t2t_lite.trainer.predictors` names for its kinds it
     can be decoded and exported.
 
+    What is to be minimised beside the loss of the targets, `call` and `states`
+    add in training by Keras' `add_loss`: a sum over the batch, which is
+    divided by its target tokens as the loss is.
+
     Args:
         hparams: of `hparams_class`.
         task: Task; or int, text to text with a vocabulary of that size.
@@ -80,11 +84,29 @@ class Model(keras.Model):
         del hparams, task
         return 0
 
+    @classmethod
+    def gives(cls, task: Task) -> str:
+        """Returns what it gives a user of such a task.
+
+        "text", "continuation", "label", "tags" or "blanks"; see
+        `t2t_lite.trainer.predictors`.
+        """
+        return task.targets
+
     @property
     def answers(self) -> str:
-        """What it gives a user: "text", "continuation", "label", "tags" or
-        "blanks"; see `t2t_lite.trainer.predictors`."""
-        return self.task.targets
+        """What it gives a user, see `gives`."""
+        return self.gives(self.task)
+
+    @property
+    def tables(self) -> dict[str, str]:
+        """Weights of which each row is one id's, by path.
+
+        Of "vocabulary" ids or of those of "labels": such a weight means
+        something with the same ids alone. A run that starts from another one
+        leaves it out where they differ.
+        """
+        return {}
 
     def prepared(self, features: Features, training: bool) -> Features:
         """Returns the features of a batch as `call` takes them.

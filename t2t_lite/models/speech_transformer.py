@@ -120,13 +120,17 @@ class SpeechTransformer(Transformer):
         del positions  # nothing is packed
         x = self.front_end(tf.cast(inputs, tf.float32) / 32768.0)
         frames = self.front_end.num_frames(_num_samples(inputs))
-        real = tf.sequence_mask(frames, tf.shape(x)[1])[..., None]
-        x = _normalized(x, tf.cast(real, x.dtype))
+        x = _normalized(x, _real(frames, x)[..., 0])
         if training:
             x = self._masked(x, frames)
         x = tf.cast(x, self.compute_dtype)[..., None]
+        # What "same" pads before the first frame depends on whether their
+        # number is even, here and after the first convolution.
+        x = tf.pad(x, [[0, 0], [0, -tf.shape(x)[1] % 4], [0, 0], [0, 0]])
         for convolution in self.convolutions:
+            frames = -(-frames // 2)
             x = convolution(x)
+            x *= _real(frames, x)  # the next one sees nothing after the end
         size = x.shape[2] * x.shape[3]
         x = self.projection(tf.reshape(x, [tf.shape(x)[0], -1, size]))
         x = self._placed(x, self.source_position)
@@ -157,8 +161,19 @@ def _num_samples(inputs: tf.Tensor) -> tf.Tensor:
     return tf.reduce_max(tf.where(inputs != 0, places, 0), axis=1)
 
 
+def _real(frames: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
+    """Returns 1 where x has frames of its clip, else 0; (batch, time, 1, 1)."""
+    real = tf.sequence_mask(frames, tf.shape(x)[1], x.dtype)
+    return real[..., None, None]
+
+
 def _normalized(x: tf.Tensor, real: tf.Tensor) -> tf.Tensor:
-    """Returns x with mean 0 and deviation 1 over each clip's real frames."""
+    """Returns x with mean 0 and deviation 1 over each clip's real frames.
+
+    Args:
+        x: float32 (batch, time, bins).
+        real: float32 (batch, time, 1), 0 after a clip's end.
+    """
     count = tf.maximum(tf.reduce_sum(real, axis=[1, 2], keepdims=True), 1.0)
     count *= tf.cast(tf.shape(x)[2], x.dtype)
     mean = tf.reduce_sum(x * real, axis=[1, 2], keepdims=True) / count

@@ -151,13 +151,14 @@ class Transformer(TransformerModel):
         states = self._encode(
             inputs, inputs_mask, features.get("inputs_positions"), training
         )
-        x = self._placed(
-            self._shifted_targets(targets, features.get("targets_segments")),
+        x = self._shifted_targets(targets, features.get("targets_segments"))
+        places = self._places(
+            x,
             self.target_position,
             features.get("targets_positions"),
         )
-        return self.decoder(
-            self.dropout(x, training=training),
+        return self._run_decoder(
+            (x, places, layers.padding_mask(targets)),
             states,
             self_mask=self_mask,
             memory_mask=memory_mask,
@@ -216,12 +217,48 @@ class Transformer(TransformerModel):
         if self.target_space is not None:
             target_space_id = tf.constant([[self.hparams.target_space_id]])
             x += self.target_space(target_space_id)
-        x = self._placed(x, self.source_position, positions)
+        places = self._places(x, self.source_position, positions)
+        real = self.inputs_mask(inputs)
+        return self._run_encoder((x, places, real), mask, training)
+
+    def _run_encoder(self, embedded, mask, training) -> tf.Tensor:
+        """Returns the encoder's states.
+
+        Args:
+            embedded: (embeddings, encoding of the positions or None, bool
+                (batch, length), which of them are no padding).
+            mask: bool (batch, 1 or length, length).
+            training: bool.
+        """
+        x, places, _ = embedded
         return self.encoder(
-            self.dropout(x, training=training),
+            self.dropout(_sum(x, places), training=training),
             attention_mask=mask,
             training=training,
         )
+
+    def _run_decoder(self, embedded, states, **options) -> Any:
+        """Returns the decoder's states of the targets, or as it is asked.
+
+        Args:
+            embedded: as for `_run_encoder`.
+            states: the encoder's.
+            options: call arguments of `layers.Decoder`.
+        """
+        x, places, _ = embedded
+        x = self.dropout(_sum(x, places), training=options["training"])
+        return self.decoder(x, states, **options)
+
+    def _run_step(self, embedded, memory, cache, masks):
+        """Returns what `layers.Decoder.step` does.
+
+        Args:
+            embedded: (embeddings, encoding of the position).
+            memory, cache: see there.
+            masks: (self_mask, memory_mask, index).
+        """
+        x, places = embedded
+        return self.decoder.step(_sum(x, places), memory, cache, *masks)
 
     def encode(self, inputs: tf.Tensor) -> dict[str, Any]:
         """Prepares decoding: what every decoder step reads and none changes.
@@ -268,13 +305,19 @@ class Transformer(TransformerModel):
             (Logits (batch, beams, vocab_size), the longer cache).
         """
         x = self.target_embedding(ids)
-        x = self._placed(x, self.target_position, index[None, None])
+        places = self._places(x, self.target_position, index[None, None])
         with layers.rows_of_products(tf.size(ids)):
-            x, kept = self.decoder.step(
-                *(x, context["memory"], cache.kept, ancestors),
-                context["mask"],
-                index,
+            x, kept = self._run_step(
+                (x, places),
+                context["memory"],
+                cache.kept,
+                (ancestors, context["mask"], index),
             )
             logits = self.softmax.logits(x)
         exact = self.softmax.exact_logits(x)
         return Logits(logits, exact), Cache(kept=kept)
+
+
+def _sum(x: tf.Tensor, places: tf.Tensor | None) -> tf.Tensor:
+    """Returns embeddings with their positions, which may be None."""
+    return x if places is None else x + places

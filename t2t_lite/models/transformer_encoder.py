@@ -116,10 +116,9 @@ class TransformerEncoder(TransformerModel):
         )
         return count * layer + (rows + h.hidden_size) * h.hidden_size
 
-    @property
-    def answers(self) -> str:
-        masked = self.task.targets == "text"
-        return "blanks" if masked else self.task.targets
+    @classmethod
+    def gives(cls, task: Task) -> str:
+        return "blanks" if task.targets == "text" else task.targets
 
     def prepared(self, features: Features, training: bool) -> Features:
         if self.task.targets != "text":

@@ -82,8 +82,8 @@ class TransformerLM(TransformerModel):
             count * layer + rows * h.hidden_size + position_parameters(h, count)
         )
 
-    @property
-    def answers(self) -> str:
+    @classmethod
+    def gives(cls, task: Task) -> str:
         return "continuation"
 
     def call(self, features: Features, training: bool = False) -> tf.Tensor:
@@ -93,7 +93,7 @@ class TransformerLM(TransformerModel):
         """Returns what the softmax sees, (batch, length, hidden_size)."""
         targets = features["targets"]
         segments = features.get("targets_segments")
-        ids = tf.pad(targets[:, :-1], [[0, 0], [1, 0]])
+        ids = tf.pad(targets, [[0, 0], [1, 0]])[:, :-1]
         mask = None
         if segments is not None:
             before = tf.pad(segments[:, :-1], [[0, 0], [1, 0]])

@@ -35,10 +35,21 @@ class TransformerModel(Model):
             hparams.layer_prepostprocess_dropout, dtype=self.dtype_policy
         )
 
-    def _table(self, name: str, size: int | None = None):
-        """Returns an embedding table; by default of the vocabulary."""
+    @property
+    def tables(self) -> dict[str, str]:
+        labelled = self.task.targets != "text"
+        return {
+            layer.embeddings.path: (
+                "labels" if labelled and layer is self.softmax else "vocabulary"
+            )
+            for layer in self.layers
+            if isinstance(layer, layers.SharedEmbedding)
+        }
+
+    def _table(self, name: str):
+        """Returns an embedding table of the vocabulary."""
         return layers.SharedEmbedding(
-            size or self.task.vocab_size,
+            self.task.vocab_size,
             self.hparams.hidden_size,
             scale=self.hparams.embedding_scale,
             dtype=self.dtype_policy,
@@ -72,11 +83,22 @@ class TransformerModel(Model):
 
     def _placed(self, x, layer, positions=None) -> tf.Tensor:
         """Returns embeddings `(batch, length, hidden_size)` with positions."""
+        places = self._places(x, layer, positions)
+        return x if places is None else x + places
+
+    def _places(self, x, layer, positions=None) -> tf.Tensor | None:
+        """Returns what `layer` adds to embeddings; None without a layer.
+
+        Args:
+            x: float (batch, length, hidden_size).
+            layer: from `_position`.
+            positions: int (1 or batch, length); None = 0, 1, ...
+        """
         if layer is None:
-            return x
+            return None
         if positions is None:
             positions = tf.range(tf.shape(x)[1])[None]
-        return x + tf.cast(layer(positions), x.dtype)
+        return tf.cast(layer(positions), x.dtype)
 
     def _variant(self) -> layers.AttentionVariant:
         h = self.hparams

@@ -85,3 +85,25 @@ def user_run(tmp_path_factory):
     assert finished.returncode == 0, finished.stderr
     assert "SavedModel: " in finished.stdout
     return folder / "run"
+
+
+@pytest.fixture(scope="session")
+def files(tmp_path_factory):
+    """Paths of two images of 28 x 28 and of two clips at 8,000 a second."""
+    import numpy as np
+    import tensorflow as tf
+
+    from tests.trainer.test_sources import write_wav
+
+    folder = tmp_path_factory.mktemp("files")
+    rng = np.random.default_rng(0)
+    paths = {"image": [], "speech": []}
+    for i in range(2):
+        image = rng.integers(0, 256, (28, 28, 1), np.uint8)
+        path = folder / f"{i}.png"
+        path.write_bytes(tf.io.encode_png(image).numpy())
+        paths["image"].append(str(path))
+        path = folder / f"{i}.wav"
+        write_wav(path, rng.integers(-9_000, 9_000, 700 + i), rate=8_000)
+        paths["speech"].append(str(path))
+    return paths

@@ -25,6 +25,7 @@ class FakeProblem:
     name = "fake"
     splits = ("train", "validation")
     largest_shard = 65_536
+    vocab_file = None
 
     def __init__(self, count=3000, salt="", delay=0.0, data_key="fake"):
         self.counts = {"train": count, "validation": 50}

@@ -9,7 +9,7 @@ import pytest
 
 from t2t_lite.data import EOS_ID, open_prepared, prepare, prepared_folder
 from t2t_lite.data import manifest as manifests
-from t2t_lite.data.storage import folder_lock
+from t2t_lite.data.storage import folder_lock, sha256_of_bytes
 from t2t_lite.errors import UserError
 from tests.data.fake import FakeProblem, quiet
 
@@ -327,3 +327,22 @@ def _flip(path):
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     path.write_bytes(content)
+
+
+def test_a_vocabulary_that_is_given_is_taken_as_it_is(prepared, tmp_path):
+    problem = FakeProblem(salt="other")
+    problem.vocab_file = prepared.folder
+    data = _prepare(tmp_path, problem)
+    content = prepared.encoder.to_bytes()
+    assert data.encoder.to_bytes() == content
+    digest = sha256_of_bytes(content)
+    assert data.manifest["vocabulary"] == digest
+    assert data.folder == str(tmp_path / f"fake-bpe300-{digest[:8]}")
+    assert open_prepared(data.folder).data_hash == data.data_hash
+    assert "vocabulary" not in prepared.manifest
+    ids = data.split("train").load().row("inputs", 0)
+    text = next(problem.examples("train"))["inputs"]
+    assert data.encoder.decode(ids) == text
+    problem.vocab_file = str(tmp_path / "none.model")
+    with pytest.raises(UserError, match="cannot read the vocabulary"):
+        _prepare(tmp_path, problem)

@@ -11,7 +11,12 @@ import tensorflow as tf
 
 
 def run_layer_test(
-    layer_class, arguments, inputs, weight_names, call_arguments=None
+    layer_class,
+    arguments,
+    inputs,
+    weight_names,
+    call_arguments=None,
+    float32_outputs=(),
 ):
     """Builds, calls, serialises, trains and mixes the precision of a layer.
 
@@ -21,6 +26,7 @@ def run_layer_test(
         inputs: array or tuple of arrays, the positional call arguments.
         weight_names: list of the trainable weights' names, in order.
         call_arguments: dict of keyword call arguments.
+        float32_outputs: places of outputs that are float32 in any policy.
 
     Returns:
         The layer's eager output, for the caller's own checks.
@@ -38,8 +44,11 @@ def run_layer_test(
         _check_fit(layer_class(**arguments), inputs, call_arguments, output)
     for policy in ("mixed_bfloat16", "mixed_float16"):
         mixed = layer_class(**arguments, dtype=policy)
-        for result in tf.nest.flatten(mixed(*inputs, **call_arguments)):
-            assert result.dtype == mixed.compute_dtype
+        results = tf.nest.flatten(mixed(*inputs, **call_arguments))
+        for place, result in enumerate(results):
+            exact = place in float32_outputs
+            dtype = "float32" if exact else mixed.compute_dtype
+            assert result.dtype == dtype
             assert np.isfinite(tf.cast(result, tf.float32)).all()
         assert {w.dtype for w in mixed.trainable_weights} <= {"float32"}
     return output

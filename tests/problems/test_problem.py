@@ -290,7 +290,7 @@ class TestRegistered:
         monkeypatch.setattr(PROBLEMS, "_entries", dict(PROBLEMS._entries))
         PROBLEMS.register("other", "other")(Other)
         with pytest.raises(
-            ValueError, match="'source_dir' of problem .* is of kind"
+            ValueError, match=r"'source_dir' of problem .* is of kind"
         ):
             problems.all_options()
 

@@ -25,6 +25,7 @@ _KINDS = {
     tf.bool: ("bool", bool),
     tf.int32: ("int32", int),
     tf.float32: ("float", (int, float)),
+    tf.uint8: ("uint8", int),
 }
 
 

@@ -11,7 +11,6 @@ import t2t_lite
 from t2t_lite.errors import UserError
 from t2t_lite.trainer import export_check, exporting
 from t2t_lite.trainer.cli import export as export_command
-from t2t_lite.trainer.run_texts import RunTexts
 from tests.serving import capi
 from tests.serving.session_model import SessionModel
 
@@ -126,7 +125,7 @@ def _score(outputs, references, sources):
 
 
 def test_an_export_that_loses_is_not_published():
-    texts = RunTexts(["a"] * 4, ["a"] * 4, ["1", "2", "3", "4"])
+    texts = export_check.Examples(["1", "2", "3", "4"], ["a"] * 4)
     found = export_check.compare(
         lambda lines: ["a"] * len(lines),
         lambda lines: ["a" if line != "3" else "b" for line in lines],

@@ -65,6 +65,13 @@ def trimmed(answer: Answer, attention: bool) -> Answer:
     for name in (*_SIDES, "tokens"):
         if name in found:
             found[name] = [token for token in found[name] if token]
+    if "tags" in found:
+        found["tags"] = [tag for tag in found["tags"] if tag]
+        found["probabilities"] = found["probabilities"][: len(found["tags"])]
+    elif "tokens" in found and "probabilities" in found:
+        found["tokens"] = [row for row in found["tokens"] if any(row)]
+        count = len(found["tokens"])
+        found["probabilities"] = found["probabilities"][:count]
     if "tokens" in found and "token_log_probs" in found:
         length = len(found["tokens"])
         found["token_log_probs"] = found["token_log_probs"][:length]

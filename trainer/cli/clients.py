@@ -17,7 +17,11 @@ from typing import Any, Protocol, TypeVar
 from t2t_lite.errors import UserError, closest
 from t2t_lite.trainer.cli.command import CommandError
 from t2t_lite.trainer.cli.quiet import import_tensorflow
-from t2t_lite.trainer.cli.signatures import Signature, read_signature
+from t2t_lite.trainer.cli.signatures import (
+    SEARCHES,
+    Signature,
+    read_signature,
+)
 
 T = TypeVar("T")
 _FIRST_WAIT = 0.5
@@ -44,14 +48,15 @@ class Target:
         server: str, "host:port", or for REST also a URL without "/v1".
         model_name: str, the model's name in the server.
         version: int, or None for the latest.
-        signature: str, the signature's key.
+        signature: str, the signature's key; None = the one that searches, if
+            the model has one, else serving_default.
         timeout: float, seconds that one try may take.
     """
 
     server: str
     model_name: str
     version: int | None
-    signature: str
+    signature: str | None
     timeout: float
 
     def model(self) -> str:
@@ -90,14 +95,22 @@ class Target:
             f"{self.server} failed: {_one_line(said)}; see its log"
         )
 
+    def named(self, definitions: Any) -> Target:
+        """Returns the target with the name of one of the SignatureDefs."""
+        if self.signature is not None:
+            return self
+        there = [name for name in SEARCHES if name in definitions]
+        name = there[0] if there else "serving_default"
+        return dataclasses.replace(self, signature=name)
+
     def find(self, definitions: Any) -> Signature:
         """Returns the signature's inputs among the server's SignatureDefs."""
         if self.signature not in definitions:
-            names = sorted(n for n in definitions if not n.startswith("__"))
+            names = [n for n in definitions if not n.startswith("__")]
             raise UserError(
                 f"{self.server} has no signature {self.signature!r} in "
                 f"{self.model()}{closest(self.signature, names)}; there are "
-                f"{', '.join(names)}; check --signature"
+                f"{', '.join(sorted(names))}; check --signature"
             )
         try:
             return read_signature(definitions[self.signature])
@@ -117,7 +130,13 @@ class Target:
 
 
 class Client(Protocol):
-    """One try at what a server is asked."""
+    """One try at what a server is asked.
+
+    Attributes:
+        target: Target; `signature` names its signature.
+    """
+
+    target: Target
 
     def predict(self, inputs: Mapping[str, list]) -> dict[str, list]:
         """Returns every output of the signature, a list each."""
@@ -172,7 +191,10 @@ class RestClient:
         """Returns the outputs by name; raises as the module's text says."""
         body = {
             "signature_name": self.target.signature,
-            "inputs": dict(inputs),
+            "inputs": {
+                name: values.tolist() if hasattr(values, "tolist") else values
+                for name, values in inputs.items()
+            },
         }
         answer = self._answer("POST", ":predict", body)
         if "outputs" not in answer:
@@ -188,6 +210,7 @@ class RestClient:
             definitions = answer["metadata"][_METADATA][_METADATA]
         except (KeyError, TypeError) as error:
             raise self.target.failed("metadata without signatures") from error
+        self.target = self.target.named(definitions)
         return self.target.find(definitions)
 
     def _answer(self, method: str, path: str, body: Any = None) -> dict:
@@ -270,7 +293,8 @@ class GrpcClient:
         request = predict_pb2.PredictRequest()
         request.model_spec.signature_name = self.target.signature
         for name, rows in inputs.items():
-            # str, int, float and bool become the four types of an export.
+            # str, int, float and bool become four types of an export; arrays
+            # of images and clips have theirs.
             request.inputs[name].CopyFrom(tf.make_tensor_proto(rows))
         answer = self._answer(self._stub.Predict, request)
         try:
@@ -296,7 +320,9 @@ class GrpcClient:
         found = json_format.MessageToDict(
             definitions, preserving_proto_field_name=True
         )
-        return self.target.find(found.get(_METADATA, {}))
+        definitions = found.get(_METADATA, {})
+        self.target = self.target.named(definitions)
+        return self.target.find(definitions)
 
     def _answer(self, method: Any, request: Any) -> Any:
         import grpc

@@ -38,6 +38,13 @@ def define_problem_flags(values: flags.FlagValues) -> None:
         flag_values=values,
     )
     flags.DEFINE_string(
+        "vocab_file",
+        None,
+        "A vocabulary to use in place of one learned from the training texts: "
+        "its file, or a run folder or prepared data that hold one.",
+        flag_values=values,
+    )
+    flags.DEFINE_string(
         "problem_options",
         "",
         "Options of a problem of your own: name=value,name=value.",
@@ -64,7 +71,11 @@ def problem_from_flags(values: flags.FlagValues) -> Any:
             "--registry_help lists the names"
         )
     options = _problem_options(values)
-    return problems.create(values.problem, options, values.data_dir)
+    problem = problems.create(values.problem, options, values.data_dir)
+    if values.vocab_file:
+        path = os.path.expanduser(values.vocab_file)
+        problem.vocab_file = os.path.abspath(path)
+    return problem
 
 
 def _problem_options(values: flags.FlagValues) -> dict[str, Any]:
@@ -141,7 +152,8 @@ def default_output_dir(problem: Any, model: str) -> str:
 def resolve_hparams(values: flags.FlagValues, problem: Any) -> tuple[str, Any]:
     """Returns (model name, hyperparameters): set, problem, user, in order.
 
-    A vocabulary that the set has chosen stays before the problem's.
+    A vocabulary that the set has chosen stays before the problem's; one that
+    is given by --vocab_file before both.
     """
     from t2t_lite import hparams as hp
     from t2t_lite.models.resolve import resolve
@@ -160,12 +172,40 @@ def resolve_hparams(values: flags.FlagValues, problem: Any) -> tuple[str, Any]:
         hparams = hp.override(hparams, values.hparams)
     except UserError as error:
         raise UserError(f"--hparams={values.hparams!r}: {error}") from error
+    if problem.vocab_file is not None:
+        hparams = _with_vocabulary(problem, hparams, values.hparams)
     if "recompute" in values and values.recompute:
         try:
             hparams = hp.override(hparams, "recompute=true")
         except UserError as error:
             raise UserError(f"--recompute with {name}: {error}") from error
     return name, hparams
+
+
+def _with_vocabulary(problem: Any, hparams: Any, overrides: str) -> Any:
+    """Returns the hyperparameters with kind and size of --vocab_file.
+
+    Raises:
+        UserError: it cannot be read, the problem has no text, or --hparams
+            say otherwise.
+    """
+    from t2t_lite import hparams as hp
+    from t2t_lite.data.text_encoder import load_encoder
+
+    if not problem.task(hparams.vocab_size).has_text:
+        raise UserError(
+            f"--vocab_file: problem {problem.name} has no text; leave it out"
+        )
+    encoder = load_encoder(problem.vocab_file)
+    found = {"vocab_kind": encoder.kind, "vocab_size": encoder.vocab_size}
+    asked = hp.split_overrides(overrides)
+    for name, value in found.items():
+        if name in asked and getattr(hparams, name) != value:
+            raise UserError(
+                f"--hparams: {name}={asked[name]}, but --vocab_file="
+                f"{problem.vocab_file} has {name}={value}; leave one out"
+            )
+    return hp.replace_known(hparams, found)
 
 
 def define_run_flags(values: flags.FlagValues, decoding: bool = True) -> None:

@@ -1,4 +1,4 @@
-"""t2t_lite_decoder: translates a file, standard input or what is typed."""
+"""t2t_lite_decoder: answers a file, standard input or what is typed."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 FLAGS = flags.FlagValues()
 
 DESCRIPTION = (
-    "Decodes lines with a trained run. Lines out = lines in, in order; what "
-    "was mended in a line (invalid UTF-8, too long) is reported on standard "
-    "error."
+    "Decodes lines with a trained run: texts, or the paths of images or .wav "
+    "files, as the run has it. Lines out = lines in, in order; what was mended "
+    "in a line (invalid UTF-8, too long) is reported on standard error."
 )
 EXAMPLES = (
     "t2t_lite_decoder --output_dir=runs/ende --decode_from_file=a.en "
@@ -31,8 +31,13 @@ EXAMPLES = (
     "--decode_to_file=large.de --resume",
     """echo '{"input": "A dog.", "required": ["Hund"]}' | t2t_lite_decoder """
     "--output_dir=runs/ende --input_format=jsonl",
+    "ls clips/*.wav | t2t_lite_decoder --output_dir=runs/digits",
+    "t2t_lite_decoder --output_dir=runs/polarity --format=jsonl "
+    "--decode_from_file=reviews.txt",
 )
 _WINDOW = 2048
+_SHOWN = 5  # labels of what is typed
+_TYPED = {"image": "the path of an image", "audio": "the path of a .wav file"}
 
 
 def _define(values: flags.FlagValues) -> None:
@@ -40,7 +45,7 @@ def _define(values: flags.FlagValues) -> None:
     flags.DEFINE_string(
         "decode_from_file",
         "-",
-        "Text, a sentence a line, plain or .gz; - is standard input.",
+        "A text a line, or a path, plain or .gz; - is standard input.",
         flag_values=values,
     )
     flags.DEFINE_string(
@@ -52,7 +57,7 @@ def _define(values: flags.FlagValues) -> None:
     flags.DEFINE_bool(
         "decode_interactive",
         False,
-        "Translate line by line as you type.",
+        "Answer line by line as you type.",
         flag_values=values,
     )
     flags.DEFINE_enum(
@@ -60,7 +65,8 @@ def _define(values: flags.FlagValues) -> None:
         "text",
         ["text", "nbest", "jsonl"],
         "text: the best output of each line; nbest: line ||| text ||| score "
-        "for each of return_beams outputs; jsonl: an object a line.",
+        "for each of return_beams outputs; jsonl: an object a line, with all "
+        "there is to say, such as the probabilities of all labels.",
         flag_values=values,
     )
     flags.DEFINE_enum(
@@ -111,11 +117,17 @@ def decode(values: flags.FlagValues) -> int:
             itertools.islice(items, writer.done, None),
             predictor.options.batch_size,
             _WINDOW,
-            length=lambda item: len(item.line.text),
+            length=lambda item: predictor.length(item.line.text),
         ):
             line = item.line
             notes = [predictor.truncation_note] if prediction.truncated else []
-            writer.write(line, prediction.outputs, prediction.scores, notes)
+            writer.write(
+                line,
+                prediction.outputs,
+                prediction.scores,
+                notes,
+                prediction.details,
+            )
             shown = "; ".join(filter(None, [line.note, *notes]))
             if shown:
                 noted += 1
@@ -165,14 +177,16 @@ def _predict(predictor, batch: list[_Item]):
     from t2t_lite.errors import UserError
     from t2t_lite.trainer.wishes import request_values, together
 
-    for item in filter(lambda item: item.wishes, batch):
+    inputs = []
+    for item in batch:
         try:
-            request_values(predictor.graphs, 1, item.wishes)
+            if item.wishes:
+                request_values(predictor.graphs, 1, item.wishes)
+            inputs.append(predictor.source(item.line.text))
         except UserError as error:
             raise UserError(f"line {item.line.number}: {error}") from error
     wishes = together(predictor.graphs, [item.wishes for item in batch])
-    texts = [item.line.text for item in batch]
-    return predictor.predict_batch(texts, **wishes)
+    return predictor.predict_batch(inputs, **wishes)
 
 
 def _check_resume(values: flags.FlagValues) -> None:
@@ -205,9 +219,12 @@ def _made_by(values: flags.FlagValues, predictor) -> dict[str, Any]:
 def _interactive(predictor) -> int:
     import readline  # line editing and history in input()
 
+    from t2t_lite.errors import UserError
+
     readline.set_history_length(1000)
     sys.stdin.reconfigure(errors="surrogateescape")  # see _mended
-    print("Type a sentence; an empty line or Ctrl-D ends.")
+    what = _TYPED.get(predictor.model.task.inputs, "a sentence")
+    print(f"Type {what}; an empty line or Ctrl-D ends.")
     while True:
         try:
             text = input("> ")
@@ -217,14 +234,25 @@ def _interactive(predictor) -> int:
         if not text.strip():
             return 0
         line = _mended(text)
-        prediction = predictor.predict([line.text])[0]
-        for output, score in zip(
-            prediction.outputs, prediction.scores, strict=True
-        ):
+        try:
+            source = predictor.source(line.text)
+        except UserError as error:  # a path that was mistyped
+            print(f"  ({error})")
+            continue
+        prediction = predictor.predict([source])[0]
+        for output, score in _answers(prediction):
             print(f"  {score:8.3f}  {output}")
         notes = [predictor.truncation_note] if prediction.truncated else []
         for note in filter(None, [line.note, *notes]):
             print(f"  ({note})")
+
+
+def _answers(prediction) -> list[tuple[str, float]]:
+    """Returns what is shown of an answer: the best outputs, or labels."""
+    labels = prediction.details.get("probabilities")
+    if isinstance(labels, dict):
+        return list(labels.items())[:_SHOWN]
+    return list(zip(prediction.outputs, prediction.scores, strict=True))
 
 
 def _mended(text: str) -> Line:

@@ -112,7 +112,10 @@ def _model(values: flags.FlagValues) -> Model:
             found.options,
             frozenset(found.defaults()),
         )
+    from t2t_lite.trainer.predictors import require_text
+
     predictor = common.load_predictor(values)
+    require_text(predictor, f"--output_dir={values.output_dir}")
     return Model(
         values.output_dir,
         predictor.translate,

@@ -38,6 +38,14 @@ def _define(values: flags.FlagValues) -> None:
         "Folder of the versions. Default: <output_dir>/export.",
         flag_values=values,
     )
+    flags.DEFINE_string(
+        "data_dir",
+        common.DATA_DIR,
+        "Folder of prepared data, whose validation examples are compared where "
+        "the run's folder does not hold them: of images, speech and language "
+        "models.",
+        flag_values=values,
+    )
     flags.DEFINE_integer(
         "version",
         None,
@@ -116,7 +124,10 @@ def export(values: flags.FlagValues) -> int:
         form=form,
         card=model_card(run, run_results(run), facts),
         check=lambda written: _check(
-            run, reference, export_check.saved_model(written)
+            values,
+            run,
+            reference,
+            export_check.SavedModel(written, reference.model.task),
         ),
     )
     print(f"SavedModel: {folder}  ({_megabytes(folder)})")
@@ -149,7 +160,7 @@ def _other_format(values: flags.FlagValues, run, reference) -> int:
         folder,
         values.target_dtype,
         card=model_card(run, run_results(run), facts),
-        check=lambda same, translate: _check(run, same, translate),
+        check=lambda same, translate: _check(values, run, same, translate),
     )
     print(f"{name} model: {folder}  ({_megabytes(folder)})")
     return 0
@@ -164,33 +175,44 @@ def _megabytes(folder: str) -> str:
     return f"{size / 1e6:.1f} MB"
 
 
-def _check(run, reference, translate) -> None:
+def _check(values: flags.FlagValues, run, reference, export) -> None:
     """Compares an export with the float32 model on the validation split.
 
+    Args:
+        values: the flags.
+        run: the run's folder.
+        reference: the model's predictor.
+        export: from inputs to texts; of a language model a Scorer.
     Raises:
         UserError: it is worse by more than rounding.
     """
     from t2t_lite import problems
-    from t2t_lite.trainer import export_check, run_texts
+    from t2t_lite.trainer import export_check, validation_examples
 
-    if run_texts.missing(run.path, "validation"):
-        print("the run is not over: its validation split was not decoded")
-        return
     description = run.describe()
     problem = problems.create(
         description.problem, description.problem_options, run.path
     )
-    texts = run_texts.RunTexts.read(run.path, "validation")
-    found = export_check.compare(
-        lambda lines: reference(lines),
-        translate,
-        texts,
-        problem.score,
-    )
-    print(f"validation, {len(texts.sources):,} lines:")
+    try:
+        examples = validation_examples.read(run, problem, values.data_dir)
+    except UserError as error:
+        print(f"not compared with the float32 model on validation: {error}")
+        return
+    model = export_check.Reference(reference)
+    metric, gives = problem.main_metric, reference.model.answers
+    texts = examples.references
+    if gives == "continuation":
+        metric = "nats_per_character"
+        found = export_check.compare_continuations(model, export, texts)
+    elif gives == "blanks":
+        metric = "nats_per_blank"
+        found = export_check.compare_blanks(model, export, texts)
+    else:
+        found = export_check.compare(reference, export, examples, problem.score)
+    print(f"validation, {len(texts):,} lines:")
     for name, value in found.rows():
-        print(f"  {name:<12} {value}")
-    found.check(problem.main_metric)
+        print(f"  {name:<18} {value}")
+    found.check(metric)
 
 
 _define(FLAGS)

@@ -1,14 +1,14 @@
-"""t2t_lite_query: sends sentences to TensorFlow Serving, prints the answers.
+"""t2t_lite_query: sends inputs to TensorFlow Serving, prints the answers.
 
-REST needs no TensorFlow; gRPC needs the `serving` extra. Exit status: 0; 1
-where the server does not answer, or not in time; 2 for a mistake in the flags
-or in what they name (no such model, version or signature).
+REST needs no TensorFlow for texts; gRPC needs the `serving` extra. Exit status:
+0; 1 where the server does not answer, or not in time; 2 for a mistake in the
+flags or in what they name (no such model, version or signature).
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from absl import flags
@@ -29,14 +29,16 @@ from t2t_lite.trainer.cli.query_lines import (
     common_wishes,
     read_items,
 )
-from t2t_lite.trainer.cli.signatures import Signature, checked, columns
+from t2t_lite.trainer.cli.quiet import import_tensorflow
+from t2t_lite.trainer.cli.signatures import checked, columns, kind_of
 
 FLAGS = flags.FlagValues()
 
 DESCRIPTION = (
-    "Sends sentences to a model in TensorFlow Serving and prints what comes "
-    "back, a line for each. Exit status: 1 where the server does not answer, "
-    "2 for a mistake in the flags or in what they name."
+    "Sends texts to a model in TensorFlow Serving, or what is in image or .wav "
+    "files, and prints what comes back, a line for each. Exit status: 1 where "
+    "the server does not answer, 2 for a mistake in the flags or in what they "
+    "name."
 )
 EXAMPLES = (
     't2t_lite_query --text="The small dog sleeps."',
@@ -47,26 +49,38 @@ EXAMPLES = (
     "t2t_lite_query --input_format=jsonl",
     """echo '{"inputs": "A dog.", "targets": "Ein Hund."}' | t2t_lite_query """
     "--signature=score --input_format=jsonl",
+    "ls clips/*.wav | t2t_lite_query --model_name=digits --sample_rate=8000",
 )
 _PORTS = {"rest": 8501, "grpc": 8500}
 
 
 def _define(values: flags.FlagValues) -> None:
-    with command.group(values, "The sentences and the answers"):
-        _define_sentences(values)
+    with command.group(values, "The inputs and the answers"):
+        _define_inputs(values)
     with command.group(values, "The server"):
         _define_server(values)
 
 
-def _define_sentences(values: flags.FlagValues) -> None:
+def _define_inputs(values: flags.FlagValues) -> None:
     flags.DEFINE_multi_string(
-        "text", [], "A sentence to send.", flag_values=values
+        "text",
+        [],
+        "A text to send; for models of images or speech the path of a file.",
+        flag_values=values,
     )
     flags.DEFINE_string(
         "file",
         None,
-        "UTF-8 file with a sentence on each line. Without --text and "
+        "UTF-8 file with a text, or a path, on each line. Without --text and "
         "--file, standard input.",
+        flag_values=values,
+    )
+    flags.DEFINE_integer(
+        "sample_rate",
+        None,
+        "Samples per second of the .wav files: what the model was trained "
+        "with, which its model card says. Needed for speech.",
+        lower_bound=1,
         flag_values=values,
     )
     flags.DEFINE_enum(
@@ -129,8 +143,9 @@ def _define_server(values: flags.FlagValues) -> None:
     string(
         "signature",
         None,
-        "The model's signature: serving_default, translate, score, encode. "
-        "Default: translate where wishes are given, else serving_default.",
+        "The model's signature: serving_default, encode, and what its kind has "
+        "of translate, continue, score, classify, tag, fill. Default: "
+        "translate or continue where wishes are given, else serving_default.",
     )
     flags.DEFINE_float(
         "timeout",
@@ -184,21 +199,18 @@ class _Asker:
     """
 
     def __init__(self, values: flags.FlagValues):
-        self._name = _signature_of(values)
         self._retries = values.retries
-        self._client = _client(values, self._name)
+        self._client = _client(values, _signature_of(values))
+        self._common = common_wishes(values.decode_hparams)
+        self._signature = ask(self._client.signature, self._retries)
+        self._name = self._client.target.signature
         plain = self._name == "serving_default"
         self._form = values.format or ("text" if plain else "json")
-        self._common = common_wishes(values.decode_hparams)
-        self._signature: Signature = {}
-        if values.input_format == "jsonl" or not plain:
-            self._signature = ask(self._client.signature, self._retries)
-            self._typed("--decode_hparams", self._common, whole=False)
+        self._typed("--decode_hparams", self._common, whole=False)
+        self._task = _task_of(self._signature, values.sample_rate)
 
     def checked(self, item: Item) -> Item:
         """Returns the item with the wishes of all lines, its own first."""
-        if not self._signature:
-            return item
         asked = {**self._common, **item.inputs}
         return Item(item.place, self._typed(item.place, asked))
 
@@ -213,9 +225,9 @@ class _Asker:
     def lines(self, batch: list[Item]) -> Iterator[str]:
         """Yields what is printed of each item's answer."""
         rows = [item.inputs for item in batch]
-        inputs = {"inputs": [row["inputs"] for row in rows]}
-        if self._signature:
-            inputs = columns(self._signature, rows)
+        inputs = columns(self._signature, rows)
+        if self._task is not None:
+            inputs["inputs"] = _read(batch, self._task)
         answer = ask(lambda: self._client.predict(inputs), self._retries)
         answers = answers_of(self._client, answer, rows)
         for asked, found in zip(rows, answers, strict=True):
@@ -245,10 +257,58 @@ def answers_of(
         ) from error
 
 
-def _signature_of(values: flags.FlagValues) -> str:
-    """Returns the signature's name; wishes need `translate`."""
+def _task_of(signature: Any, sample_rate: int | None) -> Any:
+    """Returns the task of a signature that takes what is in files, or None.
+
+    Raises:
+        UserError: --sample_rate is missing, or is of no use.
+    """
+    kind = kind_of(signature)
+    if (kind == "audio") != (sample_rate is not None):
+        raise UserError(
+            "--sample_rate is missing: the model takes waveforms; give the "
+            "rate that it was trained with, which its model card says"
+            if kind == "audio"
+            else f"--sample_rate: the model takes {kind}s; leave it out"
+        )
+    if kind == "text":
+        return None
+    from t2t_lite.task import Task
+
+    if kind == "audio":
+        return Task(inputs="audio", sample_rate=sample_rate, vocab_size=1)
+    shape = signature["inputs"].shape[1:]
+    return Task(
+        inputs="image",
+        targets="label",
+        labels=("any",),
+        image_shape=tuple(shape),
+        vocab_size=1,
+    )
+
+
+def _read(batch: Sequence[Item], task: Any) -> Any:
+    """Returns what is in the files of some lines, one array.
+
+    Raises:
+        UserError: a file cannot be read, or is of another kind; names it.
+    """
+    import_tensorflow()  # which the next module imports with its noise
+    from t2t_lite.trainer import sources
+
+    found = []
+    for item in batch:
+        try:
+            found.append(sources.read(item.inputs["inputs"], task))
+        except UserError as error:
+            raise UserError(f"{item.place}: {error}") from error
+    return sources.batch(found, task).numpy()
+
+
+def _signature_of(values: flags.FlagValues) -> str | None:
+    """Returns the signature's name; None = the one that takes wishes."""
     wishes = values.input_format == "jsonl" or values.decode_hparams
-    name = values.signature or ("translate" if wishes else "serving_default")
+    name = values.signature or (None if wishes else "serving_default")
     if values.decode_hparams and name == "serving_default":
         raise UserError(
             "--decode_hparams: serving_default takes sentences alone; use "
@@ -258,7 +318,7 @@ def _signature_of(values: flags.FlagValues) -> str:
 
 
 def _client(
-    values: flags.FlagValues, signature: str
+    values: flags.FlagValues, signature: str | None
 ) -> RestClient | GrpcClient:
     server = values.server
     if "://" in server and values.protocol == "grpc":

@@ -23,6 +23,8 @@ from t2t_lite.decoding.wishes import (
 from t2t_lite.errors import UserError, closest
 
 TEXTS = ("inputs", "targets")
+# Those that take what a search may be asked for.
+SEARCHES = ("translate", "continue")
 _MAX_INT32 = 1 << 31
 # The protocol buffers' names: (ours, the field of a TensorProto).
 _TYPES = {
@@ -30,7 +32,9 @@ _TYPES = {
     "DT_INT32": ("int32", "int_val"),
     "DT_FLOAT": ("float32", "float_val"),
     "DT_BOOL": ("bool", "bool_val"),
+    "DT_UINT8": ("uint8", "int_val"),
 }
+_READ = {("uint8", 4): "image", ("float32", 2): "audio"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,13 +42,15 @@ class Input:
     """An input of a signature.
 
     Fields:
-        dtype: str, "string", "int32", "float32" or "bool".
+        dtype: str, "string", "int32", "float32", "bool" or "uint8".
         default: what a row holds where nothing is asked for: a str, int,
             float or bool, or a list of str; None = it has to be given.
+        shape: sizes of its axes, -1 = any.
     """
 
     dtype: str
     default: Any = None
+    shape: tuple[int, ...] = ()
 
 
 Signature = dict[str, Input]
@@ -67,8 +73,28 @@ def read_signature(definition: Mapping[str, Any]) -> Signature:
         default = None
         if name in defaults:
             default = _row(defaults[name], field)
-        found[name] = Input(dtype, default)
+        axes = info.get("tensor_shape", {}).get("dim", [])
+        shape = tuple(int(axis["size"]) for axis in axes)
+        found[name] = Input(dtype, default, shape)
     return found
+
+
+def kind_of(signature: Signature) -> str:
+    """Returns what `inputs` are: "text", "image" or "audio".
+
+    Raises:
+        UserError: something else.
+    """
+    inputs = signature.get("inputs", Input("string"))
+    if inputs.dtype == "string":
+        return "text"
+    form = (inputs.dtype, len(inputs.shape))
+    if form not in _READ:
+        raise UserError(
+            f"inputs: expected texts, images or waveforms, the signature takes "
+            f"{inputs.dtype} of {inputs.shape}"
+        )
+    return _READ[form]
 
 
 def _row(tensor: Mapping[str, Any], field: str) -> Any:
@@ -99,7 +125,7 @@ def checked(
         UserError: a name is unknown, a value is of a wrong type or out of
             range, or what has no default is missing.
     """
-    if name == "translate":
+    if name in SEARCHES:
         check_names([n for n in asked if n not in TEXTS], _wishes(signature))
     for key in asked:
         if key not in signature:
@@ -108,7 +134,8 @@ def checked(
                 f"are {', '.join(signature)}"
             )
     found = {
-        key: _typed(key, each[0], signature[key].dtype)
+        # Of what is no text it is a path here.
+        key: _typed(key, each[0], signature[key].dtype, key == "inputs")
         for key, each in by_name(1, asked).items()
     }
     wishes = {k: v for k, v in found.items() if k not in (*TEXTS, *PHRASES)}
@@ -126,8 +153,9 @@ def _wishes(signature: Signature) -> list[str]:
     return sorted(name for name in signature if name not in TEXTS)
 
 
-def _typed(name: str, value: Any, dtype: str) -> Any:
+def _typed(name: str, value: Any, dtype: str, path: bool) -> Any:
     """Returns a value as `dtype`; raises UserError if it is of another."""
+    dtype = "string" if path else dtype
     items = value if name in PHRASES else [value]
     if not all(_is_of(dtype, item) for item in items):
         raise UserError(f"{name}: expected {dtype}, got {value!r:.100}")

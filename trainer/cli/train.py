@@ -46,6 +46,12 @@ def _define(values: flags.FlagValues) -> None:
         None,
         "Run folder. Default: t2t_runs/<problem>/<model>.",
     )
+    string(
+        "warm_start_from",
+        None,
+        "Run or checkpoint folder: a new run begins with its weights where "
+        "name and shape are the same. See also --vocab_file.",
+    )
     integer("train_steps", None, "Updates. Default: the problem's own.")
     integer("eval_interval", None, "Updates between evaluations.")
     integer("eval_steps", None, "Validation batches measured. Default: all.")
@@ -222,6 +228,7 @@ def _training_options(
         "lanes",
         "worker_wait_secs",
         "decode_hparams",
+        "warm_start_from",
         "export",
         "data_dir",
     )
