@@ -4,10 +4,10 @@
     python benchmarks/scaling.py --report --only=length
 
 Every model lives in a process of its own, with the trainer's own choices of
-precision, XLA and lanes; a process ends before the next sweep begins. The points of a sweep are taken in turn, window by
-window, after one window each to trace and warm up. A law is fitted to each
-sweep: tokens/s in proportion to a power of what is varied. A point that would
-not fit the machine's free memory is left out, and said.
+precision, XLA and lanes, which ends before the next sweep begins. The points
+of a sweep are taken in turn, window by window, after one window each to trace
+and warm up. A law is fitted to each sweep: tokens/s in proportion to a power
+of what is varied. What does not fit the free memory is left out, and said.
 """
 
 from __future__ import annotations
