@@ -114,7 +114,7 @@ def buckets(
     they are in bucket 0 with the query itself.
 
     Args:
-        distances: int32 tensor, key less query.
+        distances: int tensor, key less query.
         num_buckets: int.
         max_distance: int.
         causal: bool.
@@ -122,6 +122,7 @@ def buckets(
     Returns:
         Int32 tensor of the same shape.
     """
+    distances = tf.cast(distances, tf.int32)
     half = num_buckets if causal else num_buckets // 2
     exact = half // 2
     steps = half - exact

@@ -82,7 +82,7 @@ class Transformer(TransformerModel):
             encoder * (attention + feed_forward)
             + decoder * (2 * attention + feed_forward)
             + rows * h.hidden_size
-            + position_parameters(h, encoder + decoder)
+            + position_parameters(h, encoder + decoder, 2)
         )
 
     def _create_tables(self) -> None:

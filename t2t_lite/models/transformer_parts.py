@@ -167,19 +167,23 @@ def feed_forward_parameters(hparams: TransformerHParams) -> int:
     return kernels * hparams.hidden_size * hparams.filter_size
 
 
-def position_parameters(hparams: TransformerHParams, num_layers: int) -> int:
+def position_parameters(
+    hparams: TransformerHParams, num_layers: int, num_stacks: int = 1
+) -> int:
     """Returns the parameters with which self-attention knows positions.
 
     Args:
         hparams: of the model.
-        num_layers: int, layers with self-attention, those of both stacks.
+        num_layers: int, layers with self-attention, those of all stacks.
+        num_stacks: int, encoders and decoders: of "t5_bias" the layers of a
+            stack share their numbers.
     """
     h = hparams
     found = {
         "relative": (2 * h.max_relative_position + 1)
         * _head_sizes(h)
         * num_layers,
-        "t5_bias": h.relative_attention_num_buckets * h.num_heads,
+        "t5_bias": h.relative_attention_num_buckets * h.num_heads * num_stacks,
     }
     return found.get(h.position, 0)
 

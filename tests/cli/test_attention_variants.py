@@ -66,7 +66,7 @@ def test_the_documented_command(run_command, tmp_path, monkeypatch):
         export, "export", "--output_dir=run", "--format=ctranslate2"
     )
     assert status == 2
-    assert len(error.strip().splitlines()) == 1
+    assert "--format=ctranslate2" in error.strip().splitlines()[-1]
     assert not (tmp_path / "run" / "ctranslate2").exists()
 
 

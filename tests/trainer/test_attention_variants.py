@@ -88,7 +88,7 @@ def test_lanes_compute_the_same(name):
 def test_exports_answer_as_the_search_does(predictor, tmp_path, weights):
     form = exporting.Form(weights=weights, parts=2)
     folder = exporting.export(
-        predictor, str(tmp_path), sentences=TEXTS, form=form
+        predictor, str(tmp_path), samples=TEXTS, form=form
     )
     model = SessionModel(folder)
     inputs = {"inputs": np.array([text.encode() for text in TEXTS], object)}
