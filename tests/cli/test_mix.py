@@ -64,6 +64,34 @@ def test_translation_and_labels_learn_together(run_command, inside):
     assert len((inside / "out.txt").read_text().splitlines()) == 1
 
 
+def test_a_language_model_is_judged_by_its_loss(run_command, inside):
+    (inside / "text").write_text("".join(f"line {i}\n" for i in range(40)))
+    status, output, error = run_command(
+        train,
+        "train",
+        "--problem=mix",
+        "--mix=algorithmic_addition:1,languagemodel_files:1",
+        "--train_text=text",
+        "--train_examples=40",
+        "--eval_examples=5",
+        "--model=transformer_tiny",
+        f"{SMALL},vocab_kind=byte",
+        "--train_steps=1",
+        "--early_stopping_metric=languagemodel_files.nll",
+        "--decode_hparams=beam_size=1,extra_length=2",
+        "--average_last=0",
+        "--noexport",
+        "--output_dir=run",
+    )
+    assert status == 0, error
+    assert "languagemodel_files.nll" in output
+    scores = json.loads((inside / "run/results.json").read_text())["validation"]
+    assert scores["languagemodel_files.nats_per_character"] > 0
+    assert 0 < scores["mean"] < 100
+    sources = (inside / "run/validation.sources.txt").read_text()
+    assert "languagemodel_files" not in sources
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

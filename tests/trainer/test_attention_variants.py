@@ -26,7 +26,7 @@ each_variant = pytest.mark.parametrize("name", VARIANTS)
 
 def make(name, **changes):
     hparams = tiny_hparams(num_heads=4, **VARIANTS[name], **changes)
-    return hparams, tiny_model(hparams)
+    return hparams, tiny_model(hparams, seed=1)
 
 
 @pytest.fixture(scope="module", params=VARIANTS)
