@@ -8,20 +8,15 @@ from t2t_lite.errors import UserError
 from t2t_lite.models.resolve import model_of
 from t2t_lite.registry import HPARAMS, MODELS
 
-BEGIN = "<!-- models: python -m t2t_lite.trainer.cli.model_tables -->"
-END = "<!-- end of models -->"
-_HEAD = (
-    "| `--model=` | from, to | layers and sizes | what it is |",
-    "|---|---|---|---|",
-)
+_COLUMNS = ("`--model=`", "from, to", "layers and sizes", "what it is")
 
 
-def models_table() -> str:
+def models() -> str:
     """Returns the library's own models, each with its sets, in Markdown.
 
     A model's row is followed by its sets'; names are in their order.
     """
-    rows = []
+    rows: list[tuple[str, ...]] = [_COLUMNS, ("---",) * len(_COLUMNS)]
     for model in _own(MODELS):
         factory = MODELS.get(model)
         kinds = ", ".join(" to ".join(kind) for kind in factory.kinds)
@@ -33,7 +28,7 @@ def models_table() -> str:
             if model_of(hparams) == model:
                 text = HPARAMS.describe(name)
                 rows.append((f"`{name}`", "", _sizes(hparams), text))
-    return "\n".join([*_HEAD, *(f"| {' | '.join(row)} |" for row in rows)])
+    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
 
 
 def _own(registry: Any) -> list[str]:
@@ -64,14 +59,21 @@ def _layers(hparams: Any) -> str:
     return str(count)
 
 
-def with_table(text: str) -> str:
-    """Returns a page with the present table between its two marks.
+def refreshed(text: str, path: str) -> str:
+    """Returns a document whose table of models is as it should be now.
 
+    Args:
+        text: str, the document, with the lines `<!-- table of models -->` and
+            `<!-- end of table of models -->`.
+        path: str, the document's, for the message.
     Raises:
-        UserError: a mark is missing, or they stand the other way round.
+        UserError: the document has no place for it.
     """
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not (begin and end):
-        raise UserError(f"expected the lines {BEGIN} and {END}, in this order")
-    return f"{before}{BEGIN}\n{models_table()}\n{END}{after}"
+    begin, end = (
+        f"<!-- {words} of models -->" for words in ("table", "end of table")
+    )
+    before, found, rest = text.partition(f"{begin}\n")
+    _, ended, after = rest.partition(end)
+    if not (found and ended):
+        raise UserError(f"{path}: no lines {begin} and {end}; add them")
+    return f"{before}{begin}\n\n{models()}\n{end}{after}"

@@ -65,7 +65,7 @@ def check_fits(model: str, task: Task, problem: str) -> None:
     others = [name for name in MODELS.names() if takes(name, task)]
     raise UserError(
         f"--model={model}: problem {problem} is {task.describe()}, which that "
-        f"model does not take; {', '.join(others) or 'no registered one'} does"
+        f"model does not take; those that do: {', '.join(others) or 'none'}"
     )
 
 

@@ -1,123 +1,157 @@
-"""How good a model is on a mix: what is decoded, and whose loss counts."""
+"""How good a model is: by its loss, or by what it answers."""
+
+import types
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from t2t_lite import problems
-from t2t_lite.data import prepare
-from t2t_lite.data.batching import eval_batches
-from t2t_lite.data.bucketing import plan_buckets
 from t2t_lite.decoding.search import SearchOptions
 from t2t_lite.errors import UserError
-from t2t_lite.models.resolve import build
-from t2t_lite.trainer import predictors
+from t2t_lite.task import Task
+from t2t_lite.trainer import early_checks, predictors
 from t2t_lite.trainer.judging import Judge
 from t2t_lite.trainer.measures import sign_of
-from t2t_lite.trainer.progress import Progress, StoppingRule
-from tests.data.fake import quiet
-from tests.models_for_tests import tiny_hparams
+from t2t_lite.trainer.options import TrainingOptions
+from tests.models.small import LABELS, features_of, small_hparams, small_model
+from tests.models_for_tests import word_encoder
 
-TEXTS = ["first line", "the second line", "3", "line four", "one more"] * 4
+TEXTS = ["one two", "red dog", "big", "old"]
+
+
+def judge_of(case, problem):
+    model = small_model(case)
+    options = SearchOptions(beam_size=1)
+    predictor = predictors.create(model, word_encoder(), model.hparams, options)
+    return Judge(problem, predictor)
+
+
+def split_of(**texts):
+    return types.SimpleNamespace(
+        name="validation",
+        texts=lambda name: texts[name],
+        sources=lambda limit=None: texts["inputs"][:limit],
+        task=Task(targets="label", labels=LABELS, vocab_size=23),
+    )
+
+
+def batches_of(case):
+    """Two batches as the data room gives them: what is no side is empty."""
+    found = []
+    for seed in (0, 1):
+        batch = features_of(case, seed=seed)
+        empty = np.zeros((4, 0), np.int32)
+        ids = np.arange(4) + 4 * seed
+        found.append({"inputs": empty, **batch, "example_ids": ids})
+    return found
 
 
 @pytest.fixture(scope="module")
-def parts(tmp_path_factory):
-    """A mix of sums and a language model: problem, data, predictor, batches."""
-    folder = tmp_path_factory.mktemp("mix")
-    (folder / "text").write_text("".join(f"{text}\n" for text in TEXTS))
-    problem = problems.create(
-        "mix",
-        {
-            "mix": "algorithmic_addition:1,languagemodel_files:1",
-            "train_examples": 20,
-            "eval_examples": 7,
-            "train_text": str(folder / "text"),
-            "eval_text": str(folder / "text"),
-        },
-    )
-    data = prepare(problem, "byte", 0, str(folder / "data"), log=quiet)
-    hparams = tiny_hparams(max_length=64)
-    model = build("transformer", hparams, data.task, "float32")
-    predictor = predictors.create(
-        model,
-        data.encoder,
-        hparams,
-        SearchOptions.parse("beam_size=1,extra_length=2"),
-    )
-    plan = plan_buckets(data.split("train").lengths, 512, 64, 2)
-    batches = eval_batches(data.split("validation"), plan)
-    return problem, data.split("validation"), predictor, batches
+def language_problem():
+    return problems.create("languagemodel_ptb")
 
 
-def test_only_what_is_judged_by_outputs_is_decoded(parts):
-    problem, split, predictor, batches = parts
-    decoded = Judge(problem, predictor)(split, batches)
-    assert len(decoded.predictions) == len(decoded.references) == 7
-    assert all(s.startswith("algorithmic_add") for s in decoded.sources)
-    assert set(decoded.scores) == {
-        "mean",
-        "algorithmic_addition.exact_match",
-        "algorithmic_addition.exact_match_signature",
-        "languagemodel_files.nll",
-        "languagemodel_files.nats_per_character",
-        "languagemodel_files.word_perplexity",
-    }
-
-
-def test_the_loss_of_a_part_is_that_of_its_rows(parts):
-    problem, split, predictor, batches = parts
-    judge = Judge(problem, predictor)
-    scores = judge(split, batches).scores
-    sources, targets = split.sources(), split.texts("targets")
-    nll = tokens = characters = 0
+def test_a_language_model_is_judged_by_its_loss(language_problem):
+    judge = judge_of("language model", language_problem)
+    batches = batches_of("language model")
+    found = judge(split_of(targets=TEXTS), batches)
+    assert found.predictions == []
+    model, nats, tokens, hits = judge._predictor.model, 0.0, 0, 0
     for batch in batches:
-        for loss, (row,) in judge.loss.row_losses(batch):
-            if sources[row].startswith("languagemodel_files:"):
-                count = len(targets[row].encode()) + 1
-                nll, tokens = nll + loss * count, tokens + count
-                characters += len(targets[row])
-    assert characters == sum(map(len, TEXTS))
-    assert scores["languagemodel_files.nll"] == pytest.approx(
-        nll / tokens, rel=1e-5
+        targets = batch["targets"]
+        logits = model({"targets": targets}).numpy()
+        log_probs = tf.nn.log_softmax(logits).numpy()
+        chosen = np.take_along_axis(log_probs, targets[..., None], 2)[..., 0]
+        real = targets != 0
+        nats -= chosen[real].sum()
+        tokens += real.sum()
+        hits += (logits.argmax(axis=2) == targets)[real].sum()
+    scores = found.scores
+    assert scores["nll"] == pytest.approx(nats / tokens, rel=1e-4)
+    assert scores["perplexity"] == pytest.approx(np.exp(nats / tokens), 1e-3)
+    assert scores["accuracy"] == pytest.approx(hits / tokens)
+    characters = sum(map(len, TEXTS))
+    assert scores["nats_per_character"] == pytest.approx(
+        nats / characters, rel=1e-4
     )
-    assert scores["languagemodel_files.nats_per_character"] == (
-        pytest.approx(nll / characters, rel=1e-5)
-    )
-    exact = scores["algorithmic_addition.exact_match"]
-    assert scores["mean"] == pytest.approx(
-        (exact + 100 * np.exp(-nll / tokens)) / 2, rel=1e-5
+    words = sum(len(text.split()) for text in TEXTS)
+    assert scores["word_perplexity"] == pytest.approx(
+        np.exp(nats / words), rel=1e-3
     )
 
 
-def test_a_limit_is_one_of_decoding(parts):
-    problem, split, predictor, batches = parts
-    judge = Judge(problem, predictor)
-    whole, part = judge(split, batches), judge(split, batches, limit=8)
-    # Of the first 8 half are sums.
-    assert len(part.predictions) == 4
-    assert part.predictions == whole.predictions[:4]
-    name = "languagemodel_files.nll"
-    assert part.scores[name] == whole.scores[name]
+def test_a_masked_one_is_always_asked_the_same(language_problem):
+    judge = judge_of("blanks", language_problem)
+    batches = batches_of("blanks")
+    split = split_of(targets=TEXTS)
+    first, second = (judge(split, batches).scores for _ in range(2))
+    assert first == second
+    assert set(first) == {"loss", "nll", "perplexity", "accuracy"}
+    rows = judge.loss.row_losses(batches[0])
+    assert [ids for _, ids in rows] == [[0], [1], [2], [3]]
+    assert all(loss > 0 for loss, _ in rows)
+
+
+def test_labels_are_judged_by_what_is_answered():
+    problem = problems.create("sentiment_polarity")
+    judge = judge_of("label", problem)
+    expected = judge._predictor(TEXTS)
+    references = [*expected[:3], "none of them"]
+    split = split_of(inputs=TEXTS, targets=references)
+    found = judge(split, [])
+    assert found.predictions == expected
+    assert found.sources == TEXTS
+    assert found.scores["accuracy"] == 75.0
 
 
 @pytest.mark.parametrize(
-    ("metric", "sign"),
-    [("bleu", 1), ("nll", -1), ("a.bleu", 1), ("a.nll", -1), ("a.b.wer", -1)],
+    ("name", "sign"),
+    [("nll", -1), ("wer", -1), ("accuracy", 1), ("bleu", 1), ("f1", 1)],
 )
-def test_which_way_is_better(metric, sign):
-    assert sign_of(metric) == sign
+def test_which_way_is_better(name, sign):
+    assert sign_of(name) == sign
 
 
-def test_a_measure_that_an_evaluation_lacks_is_named():
-    rule = StoppingRule("a.bleu", 5, 0.0)
-    with pytest.raises(UserError, match=r"metric=a\.bleu: not measured at st"):
-        Progress().judge(rule, {"loss": 1.0})
+def options_of(**changes):
+    values = {"output_dir": "x", "train_steps": 1, "eval_interval": 1}
+    return TrainingOptions(**values | changes)
 
 
-def test_other_problems_decode_everything(tmp_path):
-    options = {"train_examples": 20, "eval_examples": 3}
-    problem = problems.create("algorithmic_addition", options)
-    assert problem.loss_parts == ()
-    assert problem.loss_part("1+2") is None
-    scores = {"exact_match": 1.0}
-    assert problem.with_losses(scores, {}) == scores
+@pytest.mark.parametrize(
+    ("case", "changes", "measured"),
+    [
+        ("language model", {}, True),
+        ("language model", {"eval_steps": 2}, False),
+        ("blanks", {}, False),
+    ],
+)
+def test_a_run_stops_by_what_is_measured_alone(
+    language_problem, case, changes, measured
+):
+    """Measures of whole texts need all texts, and all their tokens."""
+    name, hparams = small_hparams(case)
+    metric = "nats_per_character"
+    options = options_of(early_stopping_metric=metric, **changes)
+    if measured:
+        early_checks.check(language_problem, name, hparams, options)
+        return
+    with pytest.raises(UserError, match=f"metric={metric}: not measured"):
+        early_checks.check(language_problem, name, hparams, options)
+    for known in ("loss", "nll", "perplexity", "accuracy"):
+        options = options_of(early_stopping_metric=known, **changes)
+        early_checks.check(language_problem, name, hparams, options)
+
+
+def test_what_does_not_fit_is_refused_at_once(language_problem):
+    name, hparams = small_hparams("label", pack=True)
+    options = options_of()
+    with pytest.raises(UserError, match="pack: model transformer_encoder can"):
+        early_checks.check(language_problem, name, hparams, options)
+    name, hparams = small_hparams("image")
+    with pytest.raises(
+        UserError,
+        match=r"--model=vit: problem languagemodel_ptb is none to text, which "
+        r"that model does not take; those that do: transformer_encoder, trans",
+    ):
+        early_checks.check(language_problem, name, hparams, options)

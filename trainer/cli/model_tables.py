@@ -1,7 +1,4 @@
-"""Writes the table of models and sets into docs/models.md.
-
-python -m t2t_lite.trainer.cli.model_tables
-"""
+"""python -m t2t_lite.trainer.cli.model_tables: what models there are."""
 
 from __future__ import annotations
 
@@ -9,39 +6,47 @@ import sys
 
 from absl import flags
 
+from t2t_lite.errors import UserError
 from t2t_lite.trainer.cli import command
 
 FLAGS = flags.FlagValues()
 
 DESCRIPTION = (
-    "Writes the table of the registered models and hparams sets into a page, "
-    "between its two marks."
+    "Prints a Markdown table of the registered models and hparams sets, or "
+    "brings the one in a document up to date."
 )
 EXAMPLES = (
-    "python -m t2t_lite.trainer.cli.model_tables --page=docs/models.md",
+    "python -m t2t_lite.trainer.cli.model_tables",
+    "python -m t2t_lite.trainer.cli.model_tables --write=docs/models.md",
 )
 
 
 def _define(values: flags.FlagValues) -> None:
     flags.DEFINE_string(
-        "page", "docs/models.md", "The page.", flag_values=values
+        "write",
+        None,
+        "Document whose table is replaced, between its marks.",
+        flag_values=values,
     )
 
 
-def write(values: flags.FlagValues) -> int:
+def tables(values: flags.FlagValues) -> int:
     """Runs the command; returns its exit status."""
     from t2t_lite import models
     from t2t_lite.data import storage
-    from t2t_lite.errors import UserError
     from t2t_lite.trainer import model_tables
 
     del models  # imported for its registrations
+    if values.write is None:
+        print(model_tables.models(), end="")
+        return 0
     try:
-        with open(values.page, encoding="utf-8") as file:
+        with open(values.write, encoding="utf-8") as file:
             text = file.read()
-        storage.write_text(values.page, model_tables.with_table(text))
-    except (UserError, UnicodeDecodeError) as error:
-        raise UserError(f"--page={values.page}: {error}") from error
+    except UnicodeDecodeError as error:
+        raise UserError(f"--write={values.write}: not UTF-8") from error
+    text = model_tables.refreshed(text, values.write)
+    storage.write_text(values.write, text)
     return 0
 
 
@@ -49,8 +54,8 @@ _define(FLAGS)
 
 
 def main() -> None:
-    """The command."""
-    command.run(write, FLAGS, DESCRIPTION, EXAMPLES)
+    """Runs the command."""
+    command.run(tables, FLAGS, DESCRIPTION, EXAMPLES)
 
 
 if __name__ == "__main__":

@@ -11,11 +11,11 @@ from absl import flags
 
 from t2t_lite import models, problems
 from t2t_lite.decoding.search import SearchOptions
-from t2t_lite.errors import UserError
 from t2t_lite.models.resolve import check_fits
 from t2t_lite.registry import PROBLEMS
 from t2t_lite.trainer import model_tables, predictors
 from t2t_lite.trainer.cli import common, decode, query, train
+from t2t_lite.trainer.cli import model_tables as tables_command
 from tests.models.small import small_model
 from tests.models_for_tests import word_encoder
 from tests.trainer.test_sources import write_wav
@@ -53,16 +53,27 @@ def commands(name):
 
 
 def test_the_table_is_the_registrys():
-    assert model_tables.with_table(TEXT) == TEXT, (
-        "docs/models.md is not as the registry is: python -m "
-        "t2t_lite.trainer.cli.model_tables"
+    assert model_tables.refreshed(TEXT, "models.md") == TEXT, (
+        "docs/models.md is stale: python -m "
+        "t2t_lite.trainer.cli.model_tables --write=docs/models.md"
     )
 
 
-def test_a_page_without_its_marks_is_refused():
-    for text in ("", model_tables.END + model_tables.BEGIN):
-        with pytest.raises(UserError, match="expected the lines <!-- models"):
-            model_tables.with_table(text)
+def test_a_stale_table_is_replaced_and_a_page_without_one_refused(
+    run_command, tmp_path
+):
+    page = tmp_path / "page.md"
+    table = model_tables.models()
+    page.write_text(TEXT.replace("**`vit`**", "**`vet`**"))
+    command = (tables_command, "tables", f"--write={page}")
+    assert run_command(*command) == (0, "", "")
+    assert page.read_text() == TEXT
+    assert run_command(*command[:2]) == (0, table, "")
+    page.write_text("<!-- end of table of models -->\n")
+    status, _, error = run_command(*command)
+    assert status == 2
+    assert f"{page}: no lines <!-- table of models --> and" in error
+    assert page.read_text() == "<!-- end of table of models -->\n"
 
 
 @pytest.mark.parametrize("words", commands("t2t_lite_trainer"), ids=" ".join)
