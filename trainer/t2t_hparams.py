@@ -243,10 +243,11 @@ def _ours(values: Values, chosen: set[str]) -> list[tuple[str, str, Any]]:
                 f"{channels}"
             )
         if name in values:
-            found.append((name, ours, int(channels // heads) or None))
+            size = int(channels // heads) if channels else None
+            found.append((name, ours, size))
     norm = (
-        values["layer_preprocess_sequence"],
-        values["layer_postprocess_sequence"],
+        str(values["layer_preprocess_sequence"]),
+        str(values["layer_postprocess_sequence"]),
     )
     if norm not in _NORMS:
         raise UserError(
