@@ -17,6 +17,8 @@ INPUTS = {
     "lengths": 40,
     "vocabularies": 150,
     "byte vocabularies": 30,
+    "subword vocabularies": 80,
+    "imported hparams": 100,
     "decode files": 100,
     "training files": 80,
     "hparams strings": 100,

@@ -101,8 +101,11 @@ def test_the_translator_is_the_search(encoder, tmp_path):
     assert any(predictor(TEXTS))
 
 
-def test_models_that_it_has_not_are_named(encoder, tmp_path):
-    predictor = _predictor(encoder, activation="swiglu")
-    with pytest.raises(UserError, match="no model with activation=swiglu"):
+@pytest.mark.parametrize(
+    ("name", "value"), [("activation", "swiglu"), ("target_space_id", 8)]
+)
+def test_models_that_it_has_not_are_named(encoder, tmp_path, name, value):
+    predictor = _predictor(encoder, **{name: value})
+    with pytest.raises(UserError, match=f"no model with {name}={value}"):
         ctranslate2_model.write(predictor, str(tmp_path / "model"))
     assert not list(tmp_path.iterdir())
