@@ -107,29 +107,28 @@ def test_it_decodes(imported, run_command, tmp_path):
     assert target.read_text().count("\n") == 3
 
 
-def test_its_export_has_the_tokenizer_inside(imported, run_command, tmp_path):
-    """By core operations alone; the same ids as Python gives."""
-    run, _ = imported
-    status, _, error = run_command(
-        export,
-        "export",
-        f"--output_dir={run}",
-        f"--export_dir={tmp_path}",
-        "--decode_hparams=beam_size=2,extra_length=3",
-    )
-    assert status == 0, error
+@pytest.fixture(scope="module")
+def exported(imported, tmp_path_factory):
+    """A version of the imported run, and the run's predictor."""
     predictor = t2t_lite.load(
-        str(run), decode_hparams="beam_size=2,extra_length=3"
+        str(imported[0]), decode_hparams="beam_size=2,extra_length=3"
     )
-    model = SessionModel(str(tmp_path / "1"))
+    root = tmp_path_factory.mktemp("export")
+    return exporting.export(predictor, str(root)), predictor
+
+
+def test_its_export_has_the_tokenizer_inside(exported):
+    """The same ids as Python gives, and the same texts."""
+    folder, predictor = exported
+    model = SessionModel(folder)
     texts = np.array([text.encode() for text in NASTY], object)
     found = model.predict({"inputs": texts}, "translate")
     shown = [[token for token in row if token] for row in found["input_tokens"]]
-    entries = predictor.encoder.entries
-    ids = predictor.encoder.encode_batch(NASTY)
+    encoder = predictor.encoder
     longest = predictor.max_input_length - 1
     assert shown == [
-        [entries[i].encode() for i in row[:longest]] + [b"<EOS>"] for row in ids
+        [encoder.piece(i).encode() for i in ids[:longest]] + [b"<EOS>"]
+        for ids in encoder.encode_batch(NASTY)
     ]
     answers = model.predict({"inputs": texts})["outputs"]
     expected = [p.outputs[0] for p in predictor.predict_batch(NASTY)]
@@ -137,9 +136,8 @@ def test_its_export_has_the_tokenizer_inside(imported, run_command, tmp_path):
     model.close()
 
 
-def test_its_export_needs_no_operations_of_others(imported, tmp_path):
+def test_its_export_needs_no_operations_of_others(exported):
     """It is loaded where TensorFlow Text was never imported."""
-    run, _ = imported
     program = (
         "import sys, tensorflow as tf\n"
         "model = tf.saved_model.load(sys.argv[1])\n"
@@ -148,17 +146,38 @@ def test_its_export_needs_no_operations_of_others(imported, tmp_path):
         "assert 'tensorflow_text' not in sys.modules\n"
         "print(answer['outputs'].shape)\n"
     )
-    predictor = t2t_lite.load(
-        str(run), decode_hparams="beam_size=1,extra_length=1"
-    )
-    folder = exporting.export(predictor, str(tmp_path))
     finished = subprocess.run(
-        [sys.executable, "-c", program, folder],
+        [sys.executable, "-c", program, exported[0]],
         capture_output=True,
         text=True,
         check=False,
     )
     assert finished.stdout == "(1,)\n", finished.stderr[-500:]
+
+
+def test_the_exporter_takes_it(imported, run_command, tmp_path):
+    """And the formats that have no such vocabulary are named."""
+    status, _, error = run_command(
+        export,
+        "export",
+        f"--output_dir={imported[0]}",
+        "--format=ctranslate2",
+        f"--export_dir={tmp_path / 'c'}",
+    )
+    assert status == 2
+    assert "needs a SentencePiece vocabulary" in error
+    assert os.listdir(tmp_path) == []
+    status, _, error = run_command(
+        export,
+        "export",
+        f"--output_dir={imported[0]}",
+        "--format=keras",
+        f"--export_dir={tmp_path / 'k'}",
+    )
+    assert status == 0, error
+    names = {"model.keras", "vocab.subwords", "MODEL_CARD.md"}
+    assert set(os.listdir(tmp_path / "k")) == names
+    assert "data hash" not in (tmp_path / "k/MODEL_CARD.md").read_text()
 
 
 @pytest.fixture
@@ -183,24 +202,22 @@ def test_training_goes_on_in_it(source, run_command, tmp_path, pairs):
     )
     assert status == 0, error
     vocabulary = (run / "vocab.subwords").read_bytes()
-    first = checkpoints.read(str(run / "checkpoints/step-00000007"))[0]
-    on = [f"--output_dir={run}", *pairs]
+    before = checkpoints.read(str(run / "checkpoints/step-00000007"))[0]
+    on = [f"--output_dir={run}", "--mixed_precision=float32", *pairs]
     status, printed, error = run_command(
         train, "train", *on, f"--train_steps={STEP + 1}"
     )
     assert status == 0, error
-    assert f"step {STEP}" in printed
+    assert f"step-00000007: step {STEP}" in printed
     assert "training the vocabulary" not in printed
     assert (run / "vocab.subwords").read_bytes() == vocabulary
     described = json.loads((run / "hparams.json").read_text())
     assert described["settings"]["given_vocabulary"] is True
     assert len(described["data_hash"]) == 64
-    last = checkpoints.read(str(run / "checkpoints/step-00000008"))[0]
-    name = "encoder/layer_0/feed_forward/filter_kernel"
-    moved = last[f"model/transformer/{name}"]
-    assert np.abs(moved - first[f"model/transformer/{name}"]).max() > 0
+    after = checkpoints.read(str(run / "checkpoints/step-00000008"))[0]
+    _check_adam(before, after)
     status, printed, error = run_command(
-        train, "train", *on, f"--train_steps={STEP + 3}"
+        train, "train", *on, f"--train_steps={STEP + 2}"
     )
     assert status == 0, error
     assert "step-00000008: step 8" in printed
@@ -213,30 +230,12 @@ def test_training_goes_on_in_it(source, run_command, tmp_path, pairs):
     assert "holds a run with data_hash" in error
 
 
-def test_one_update_is_adams(source, run_command, tmp_path, pairs):
-    """What goes on is T2T's optimizer: its moments, at its step.
+def _check_adam(before, after):
+    """Checks that an update is T2T's: its moments, its step and its rate.
 
     m' = b1 m + (1 - b1) g, so that g follows from both; and with it
     v' = b2 v + (1 - b2) g^2 and the weight's change, in TensorFlow's form.
     """
-    run = tmp_path / "run"
-    status, _, error = run_command(
-        import_run, "import_run", *_flags(source, run)
-    )
-    assert status == 0, error
-    status, _, error = run_command(
-        train,
-        "train",
-        f"--output_dir={run}",
-        *pairs,
-        "--mixed_precision=float32",
-        f"--train_steps={STEP + 1}",
-    )
-    assert status == 0, error
-    before, after = (
-        checkpoints.read(str(run / f"checkpoints/step-{step:08d}"))[0]
-        for step in (STEP, STEP + 1)
-    )
     path = "transformer/decoder/layer_0/memory_attention/query_kernel"
     names = (f"optimizer/{path}/m", f"optimizer/{path}/v", f"model/{path}")
     (m0, v0, p0), (m1, v1, p1) = (
@@ -244,6 +243,7 @@ def test_one_update_is_adams(source, run_command, tmp_path, pairs):
         for arrays in (before, after)
     )
     gradient = (m1 - 0.9 * m0) / 0.1
+    assert np.abs(gradient).max() > 1e-4
     np.testing.assert_allclose(
         v1, 0.98 * v0 + 0.02 * gradient**2, rtol=1e-3, atol=1e-6
     )
@@ -251,7 +251,7 @@ def test_one_update_is_adams(source, run_command, tmp_path, pairs):
     rate = 10 * 0.1 * 8**-0.5 * min(step * 100**-1.5, step**-0.5)
     scale = (1 - 0.98**step) ** 0.5 / (1 - 0.9**step)
     change = rate * scale * m1 / (np.sqrt(v1) + 1e-9)
-    np.testing.assert_allclose(p0 - p1, change, rtol=1e-3, atol=1e-7)
+    np.testing.assert_allclose(p0 - p1, change, rtol=1e-3, atol=1e-6)
 
 
 def test_training_begins_anew_without_the_optimizer(
@@ -266,10 +266,15 @@ def test_training_begins_anew_without_the_optimizer(
     assert status == 0, error
     assert "without its state (the checkpoint has none)" in printed
     status, printed, error = run_command(
-        train, "train", f"--output_dir={run}", *pairs, "--train_steps=2"
+        train,
+        "train",
+        f"--output_dir={run}",
+        *pairs,
+        "--train_steps=1",
+        "--log_interval=1",
     )
     assert status == 0, error
-    assert "step 1/2" in printed
+    assert "step 1/1" in printed
 
 
 @pytest.mark.parametrize(
@@ -334,7 +339,7 @@ def test_damaged_files_leave_no_run(
 
 def test_a_vocabulary_of_another_size(source, run_command, tmp_path):
     path = source / "v.subwords"
-    path.write_text(path.read_text() + "'more_'\n")
+    path.write_text(path.read_text() + "'dog'\n")
     status, printed, error = run_command(
         import_run, "import_run", *_flags(source, tmp_path / "run")
     )
