@@ -40,6 +40,12 @@ def test_override_parses_by_field_type():
         ("learning_rate_constant=inf", "constant: expected a finite number"),
         ("weight_decay=nan", "weight_decay: expected a finite number, got nan"),
         ("attention_dropout=1", "attention_dropout: expected a rate in"),
+        ("target_space_id=32", "expected an int from 0 to 31, or none, got"),
+        ("target_space_id=-1", "expected an int from 0 to 31, or none, got"),
+        (
+            "vocab_kind=subwords,subword_samples=2",
+            "subword_samples: expected none with vocab_kind=subwords",
+        ),
     ],
 )
 def test_override_refuses(text, message):

@@ -17,6 +17,7 @@ VARIANTS = [
     {"position": "learned", "shared_embedding": "none"},
     {"shared_embedding": "target_softmax", "embedding_scale": "softmax"},
     {"activation": "swiglu", "key_head_size": 4, "value_head_size": 12},
+    {"target_space_id": 8, "position": "sinusoid_marian"},
 ]
 
 
@@ -57,6 +58,31 @@ def test_padding_changes_nothing():
     wide = {k: np.pad(v, [[0, 0], [0, 4]]) for k, v in batch.items()}
     np.testing.assert_allclose(
         model(wide).numpy()[:, :6], model(batch).numpy(), atol=1e-5
+    )
+
+
+def test_the_target_space_is_a_row_added_to_every_input():
+    """Of zeros it changes nothing; what it adds is what an embedding adds."""
+    plain = tiny_model(tiny_hparams())
+    model = tiny_model(tiny_hparams(target_space_id=8))
+    table = model.target_space.embeddings
+    weights = [w for w in model.weights if w is not table]
+    for mine, other in zip(weights, plain.weights, strict=True):
+        mine.assign(other)
+    rows = np.zeros(table.shape, "float32")
+    rows[7] = 5
+    table.assign(rows)
+    batch = random_batch(2, 5, ragged=False)
+    np.testing.assert_array_equal(model(batch), plain(batch))
+    rows[8] = np.linspace(-1, 1, rows.shape[1])
+    table.assign(rows)
+    inputs = tf.constant(batch["inputs"])
+    vectors = model.sentence_vectors(inputs)
+    assert np.abs(vectors - plain.sentence_vectors(inputs)).max() > 1e-3
+    embeddings = plain.source_embedding.embeddings
+    embeddings.assign_add(rows[8] / rows.shape[1] ** 0.5)
+    np.testing.assert_allclose(
+        plain.sentence_vectors(inputs), vectors, atol=1e-5
     )
 
 

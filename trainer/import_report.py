@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import collections
+import math
 import re
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 
 from t2t_lite.trainer.reporting import aligned
+from t2t_lite.trainer.t2t_hparams import shown
 from t2t_lite.trainer.t2t_import import Imported
 from t2t_lite.trainer.t2t_tensors import ROOT, SLOTS, Weight
 
@@ -72,7 +74,7 @@ def _weights(weights: Sequence[Weight]) -> list[tuple[str, str, str, str]]:
     for weight in weights:
         key = (_theirs(weight), _short(weight.path))
         tensors[key] += len(weight.parts)
-        numbers[key] += sum(_size(shape) for _, shape in weight.parts)
+        numbers[key] += sum(math.prod(shape) for _, shape in weight.parts)
     rows = [("there", "here", "tensors", "numbers")]
     rows += [(*k, f"{tensors[k]:,}", f"{numbers[k]:,}") for k in tensors]
     totals = (f"{tensors.total():,}", f"{numbers.total():,}")
@@ -101,17 +103,14 @@ def _short(name: str) -> str:
     return _LAYER.sub("layer_*", name.removeprefix(f"{ROOT}/"))
 
 
-def _size(shape: Sequence[int]) -> int:
-    size = 1
-    for axis in shape:
-        size *= axis
-    return size
-
-
 def _left_out(left_out: Mapping[str, str]) -> list[tuple[str, str]]:
     """Returns a row for each tensor, the slots of an optimizer together."""
     slots = [n for n, why in left_out.items() if why.startswith("slots")]
-    rows = [(n, why) for n, why in left_out.items() if n not in set(slots)]
+    rows = [
+        (shown(name), why)
+        for name, why in left_out.items()
+        if not why.startswith("slots")
+    ]
     if slots:
         rows.append((f"{slots[0]} and {len(slots) - 1}", left_out[slots[0]]))
     return rows or [("none", "")]

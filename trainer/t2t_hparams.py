@@ -205,7 +205,7 @@ def convert(values: Values, overrides: str = "") -> Converted:
 
 def _sorted_out(values: Values, ours, made: TransformerHParams) -> Converted:
     """Tells what became of every value."""
-    shown = {name: f"{name}={value!r:.60}" for name, value in values.items()}
+    told = {n: f"{shown(n)}={value!r:.60}" for n, value in values.items()}
     used = {name for name, *_ in ours}
     rest = sorted(values.keys() - used)
     fixed = [n for n in rest if n in _ONLY or n in _READ]
@@ -217,13 +217,13 @@ def _sorted_out(values: Values, ours, made: TransformerHParams) -> Converted:
     return Converted(
         made,
         [
-            (shown[name], f"{mine}={_shown(getattr(made, mine))}")
+            (told[name], f"{mine}={_word(getattr(made, mine))}")
             for name, mine, _ in ours
             if name in values
         ],
-        [shown[n] for n in fixed],
-        [shown[n] for n in lost],
-        [shown[n] for n in rest if n not in {*fixed, *lost}],
+        [told[n] for n in fixed],
+        [told[n] for n in lost],
+        [told[n] for n in rest if n not in {*fixed, *lost}],
     )
 
 
@@ -243,10 +243,11 @@ def _ours(values: Values, chosen: set[str]) -> list[tuple[str, str, Any]]:
                 f"{channels}"
             )
         if name in values:
-            found.append((name, ours, int(channels // heads) or None))
+            size = int(channels // heads) if channels else None
+            found.append((name, ours, size))
     norm = (
-        values["layer_preprocess_sequence"],
-        values["layer_postprocess_sequence"],
+        str(values["layer_preprocess_sequence"]),
+        str(values["layer_postprocess_sequence"]),
     )
     if norm not in _NORMS:
         raise UserError(
@@ -345,7 +346,12 @@ def _learning_rate(values: Values) -> list[tuple[str, str, Any]]:
     return found
 
 
-def _shown(value: Any) -> str:
+def shown(name: str) -> str:
+    """Returns a name that somebody else has chosen, fit for a terminal."""
+    return name[:200] if name.isprintable() else ascii(name)[:200]
+
+
+def _word(value: Any) -> str:
     return "none" if value is None else str(value)
 
 

@@ -137,7 +137,7 @@ def vocabulary_rows(tensors: Tensors, hidden_size: int) -> int:
         raise UserError(
             f"no tensor {ROOT}/symbol_modality_<rows>_<columns>/... is in it, "
             f"but such as {', '.join(names) or 'none'}; give a checkpoint of "
-            'Tensor2Tensor\'s model "transformer", version 1.4 or later'
+            'Tensor2Tensor\'s model "transformer"'
         )
     if len(found) > 1 or not 0 < min(found)[0] <= _MOST_ROWS:
         sizes = " and ".join(f"{r} x {c}" for r, c in sorted(found)[:4])

@@ -96,8 +96,10 @@ def prepare_with(
     The folder's name is followed by the beginning of the vocabulary's SHA-256.
 
     Args:
-        encoder: TextEncoder.
+        encoder: TextEncoder, which cuts each text in one way.
         problem, data_dir, progress, num_shards, log: as for `prepare`.
+    Raises:
+        UserError: as `prepare`.
     """
     digest = storage.sha256_of_bytes(encoder.to_bytes())
     request = (problem, encoder.kind, encoder.vocab_size)

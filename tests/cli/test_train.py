@@ -126,6 +126,28 @@ def test_registry_help_lists_everything(run_command, inside):
         assert name in output
 
 
+def test_a_run_goes_on_by_its_folder_alone(run_command, user_run):
+    """Its problem, model, hyperparameters and updates are those it has."""
+    arguments = [
+        f"--output_dir={user_run}",
+        f"--t2t_usr_dir={EXAMPLE}",
+        f"--data_dir={user_run.parent / 'data'}",
+        "--eval_interval=2",
+    ]
+    status, output, error = run_command(train, "train", *arguments)
+    assert status == 0, error
+    assert "problem      translate_upper_rev" in output
+    assert "nothing left to train: all 4 steps are done" in output
+    status, _, error = run_command(
+        train, "train", *arguments, "--hparams=num_heads=1"
+    )
+    assert status == 2
+    assert "holds a run with num_heads=" in _one_line(error.splitlines()[-1])
+    status, _, error = run_command(train, "train", *arguments, "--seed=3")
+    assert status == 2
+    assert "holds a run with seed=1, asked is 3" in error
+
+
 def test_average_and_export(run_command, user_run, tmp_path):
     status, output, error = run_command(
         average, "average", f"--output_dir={user_run}", "--last=2"

@@ -19,6 +19,8 @@ INPUTS = {
     "manifests of a kind": 100,
     "vocabularies": 150,
     "byte vocabularies": 30,
+    "subword vocabularies": 80,
+    "imported hparams": 100,
     "decode files": 100,
     "training files": 80,
     "hparams strings": 100,

@@ -100,7 +100,6 @@ def what_to_train(values: flags.FlagValues) -> tuple[Any, str, Any, dict]:
     settings are empty.
     """
     from t2t_lite import problems
-    from t2t_lite.hparams import override
     from t2t_lite.trainer.run_folder import RunFolder
 
     named = values.problem or values.model or values.hparams_set
@@ -115,9 +114,7 @@ def what_to_train(values: flags.FlagValues) -> tuple[Any, str, Any, dict]:
         {**run.problem_options, **_problem_options(values)},
         values.data_dir,
     )
-    hparams = override(run.hparams, values.hparams)
-    if values.recompute:
-        hparams = override(hparams, "recompute=true")
+    hparams = _overridden(values, run.model, run.hparams)
     return problem, run.model, hparams, run.settings
 
 
@@ -167,7 +164,13 @@ def resolve_hparams(values: flags.FlagValues, problem: Any) -> tuple[str, Any]:
     name, hparams = resolve(values.model, hparams_set)
     kept = hp.changed_fields(hparams) & _VOCABULARY
     defaults = {k: v for k, v in problem.defaults.items() if k not in kept}
-    hparams = hp.replace_known(hparams, defaults)
+    return name, _overridden(values, name, hp.replace_known(hparams, defaults))
+
+
+def _overridden(values: flags.FlagValues, name: str, hparams: Any) -> Any:
+    """Returns the hyperparameters of a model with the flags' overrides."""
+    from t2t_lite import hparams as hp
+
     try:
         hparams = hp.override(hparams, values.hparams)
     except UserError as error:
@@ -179,7 +182,7 @@ def resolve_hparams(values: flags.FlagValues, problem: Any) -> tuple[str, Any]:
             hparams = hp.override(hparams, "recompute=true")
         except UserError as error:
             raise UserError(f"--recompute with {name}: {error}") from error
-    return name, hparams
+    return hparams
 
 
 def _with_vocabulary(problem: Any, hparams: Any, overrides: str) -> Any:

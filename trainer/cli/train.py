@@ -232,6 +232,11 @@ def _training_options(
         "export",
         "data_dir",
     )
+    given = {name: values[name].value for name in names}
+    for name in ("seed", "decode_hparams"):
+        stored = settings.get(name)
+        if not values[name].present and type(stored) is type(given[name]):
+            given[name] = stored
     return TrainingOptions(
         output_dir=values.output_dir
         or common.default_output_dir(problem, values.model),
@@ -239,7 +244,7 @@ def _training_options(
         eval_interval=choose("eval_interval", max(1, min(2000, steps))),
         eval_decode_examples=choose("eval_decode_examples", None),
         precision=values.mixed_precision,
-        **{name: values[name].value for name in names},
+        **given,
     )
 
 
