@@ -119,24 +119,17 @@ def test_the_translator_is_the_search(encoder, tmp_path):
 
 
 @pytest.mark.parametrize(
-<<<<<<< HEAD
     ("changes", "named"),
     [
         ({"activation": "swiglu"}, "activation=swiglu"),
         ({"position": "alibi"}, "position=alibi"),
         ({"local_attention_radius": 4}, "local_attention_radius=4"),
+        ({"target_space_id": 8}, "target_space_id=8"),
     ],
     ids=str,
 )
 def test_models_that_it_has_not_are_named(encoder, tmp_path, changes, named):
     predictor = _predictor(encoder, **changes)
     with pytest.raises(UserError, match=f"no model with {named}"):
-=======
-    ("name", "value"), [("activation", "swiglu"), ("target_space_id", 8)]
-)
-def test_models_that_it_has_not_are_named(encoder, tmp_path, name, value):
-    predictor = _predictor(encoder, **{name: value})
-    with pytest.raises(UserError, match=f"no model with {name}={value}"):
->>>>>>> t2t-import
         ctranslate2_model.write(predictor, str(tmp_path / "model"))
     assert not list(tmp_path.iterdir())
