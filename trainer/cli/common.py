@@ -164,7 +164,10 @@ def resolve_hparams(values: flags.FlagValues, problem: Any) -> tuple[str, Any]:
     name, hparams = resolve(values.model, hparams_set)
     kept = hp.changed_fields(hparams) & _VOCABULARY
     defaults = {k: v for k, v in problem.defaults.items() if k not in kept}
-    return name, _overridden(values, name, hp.replace_known(hparams, defaults))
+    hparams = _overridden(values, name, hp.replace_known(hparams, defaults))
+    if problem.vocab_file is not None:
+        hparams = _with_vocabulary(problem, hparams, values.hparams)
+    return name, hparams
 
 
 def _overridden(values: flags.FlagValues, name: str, hparams: Any) -> Any:
@@ -175,8 +178,6 @@ def _overridden(values: flags.FlagValues, name: str, hparams: Any) -> Any:
         hparams = hp.override(hparams, values.hparams)
     except UserError as error:
         raise UserError(f"--hparams={values.hparams!r}: {error}") from error
-    if problem.vocab_file is not None:
-        hparams = _with_vocabulary(problem, hparams, values.hparams)
     if "recompute" in values and values.recompute:
         try:
             hparams = hp.override(hparams, "recompute=true")
