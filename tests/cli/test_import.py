@@ -387,23 +387,3 @@ def test_an_empty_folder_is_taken(source, run_command, tmp_path):
     )
     assert status == 0, error
     assert (tmp_path / "run/hparams.json").is_file()
-
-
-def test_the_real_checkpoint(run_command, tmp_path):
-    folder = t2t_files.real()
-    run = tmp_path / "run"
-    status, printed, error = run_command(
-        import_run,
-        "import_run",
-        "--from=t2t",
-        f"--checkpoint_path={folder}",
-        f"--output_dir={run}",
-        f"--vocabulary={folder / 'vocab.translate_ende_wmt8k.8192.subwords'}",
-    )
-    assert status == 0, error
-    assert "139,200 parameters, pre-norm" in printed
-    rows = [line.split() for line in printed.splitlines()]
-    assert ["in", "all", "81", "139,200"] in rows
-    found = t2t_lite.load(str(run), decode_hparams="beam_size=2")
-    texts = ["A small dog sleeps.", "", "_\\ \U0001f600"]
-    assert len(found(texts, extra_length=2)) == 3
