@@ -26,14 +26,20 @@ each_variant = pytest.mark.parametrize("name", VARIANTS)
 
 def make(name, **changes):
     hparams = tiny_hparams(num_heads=4, **VARIANTS[name], **changes)
-    return hparams, tiny_model(hparams, seed=1)
+    return hparams, tiny_model(hparams)
 
 
 @pytest.fixture(scope="module", params=VARIANTS)
 def predictor(request):
-    hparams, model = make(request.param)
+    """One of random weights that does not end every sentence at once."""
+    hparams, _ = make(request.param)
     options = SearchOptions(beam_size=3, extra_length=4, max_input_length=12)
-    return Predictor(model, word_encoder(), hparams, options)
+    for seed in range(8):
+        model = tiny_model(hparams, seed=seed)
+        found = Predictor(model, word_encoder(), hparams, options)
+        if any(found(TEXTS)):
+            return found
+    raise AssertionError("all of them are silent")
 
 
 def _train(name, xla=False, lanes=1, **changes):
