@@ -21,6 +21,7 @@ Writer = Callable[[pathlib.Path, str], dict[str, Any]]
 
 WRITERS: dict[str, Writer] = {}
 TINY = {
+    "rnn_attention": "rnn_attention_tiny",
     "speech_transformer": "speech_transformer_tiny",
     "transformer": "transformer_tiny",
     "transformer_encoder": "transformer_encoder_tiny",

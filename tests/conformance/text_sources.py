@@ -83,3 +83,34 @@ def polarity(folder, name):
 
 def _numbered():
     return enumerate(sentences(ROWS))
+
+
+def _conll(count):
+    """Returns sentences of three words, the second of which is a name."""
+    return "".join(f"w{i}\tO\nn{i}\tB-person\nx\tO\n\n" for i in range(count))
+
+
+@writes("ner_wnut17")
+def wnut17(folder, name):
+    for file in (
+        "wnut17train.conll",
+        "emerging.dev.conll",
+        "emerging.test.annotated",
+    ):
+        (folder / file).write_text(_conll(12))
+    return {"source_dir": folder}
+
+
+@writes("tag_files")
+def tag_files(folder, name):
+    (folder / "train.conll").write_text(_conll(ROWS))
+    return {"train_tags": folder / "train.conll"}
+
+
+@writes("mix")
+def mix(folder, name):
+    return {
+        "mix": "algorithmic_reverse:2,algorithmic_sort:1",
+        "train_examples": ROWS,
+        "eval_examples": 5,
+    }

@@ -136,3 +136,42 @@ def librispeech(folder, name):
         for split in (*parts, "dev_clean", "test_clean")
     }
     return store(folder, "librispeech", features, columns)
+
+
+@writes("ner_conll2003")
+def conll2003(folder, name):
+    import tensorflow_datasets as tfds
+
+    tags = problems.create(name).labels
+    features = tfds.features.FeaturesDict(
+        {
+            "tokens": tfds.features.Sequence(tfds.features.Text()),
+            "ner": tfds.features.Sequence(
+                tfds.features.ClassLabel(names=list(tags))
+            ),
+        }
+    )
+    columns = {
+        split: {
+            "tokens": [text.split()[:3] for text in sentences(12, split)],
+            "ner": [[0, 1 + i % 8, 0] for i in range(12)],
+        }
+        for split in ("train", "dev", "test")
+    }
+    return store(folder, "conll2003", features, columns, "conll2003")
+
+
+@writes("summarize_aeslc", "summarize_cnn_dailymail")
+def summaries(folder, name):
+    import tensorflow_datasets as tfds
+
+    problem = problems.create(name)
+    names = (problem.text_feature, problem.summary_feature)
+    features = tfds.features.FeaturesDict(
+        {feature: tfds.features.Text() for feature in names}
+    )
+    columns = {
+        split: {feature: sentences(12, feature) for feature in names}
+        for split in ("train", "validation", "test")
+    }
+    return store(folder, problem.dataset, features, columns)
