@@ -23,6 +23,7 @@ from t2t_lite.data.text_encoder import (
 )
 from t2t_lite.errors import UserError
 from t2t_lite.layers.position import sinusoids
+from t2t_lite.models.transformer import Transformer
 
 _ACTIVATIONS = {"relu": "RELU", "gelu": "GELUTanh"}
 DTYPES = ("float32", "bfloat16", "float16", "int8")
@@ -120,6 +121,11 @@ def translator(folder: str, predictor):
 def _check(predictor) -> None:
     """Raises UserError where CTranslate2 has no such model."""
     hparams = predictor.hparams
+    if not isinstance(predictor.model, Transformer):
+        raise UserError(
+            "--format=ctranslate2: it has no model such as "
+            f"{predictor.model.name}; use --format=saved_model"
+        )
     if not isinstance(predictor.encoder, SentencePieceEncoder):
         raise UserError("--format=ctranslate2 needs a SentencePiece vocabulary")
     reasons = {
