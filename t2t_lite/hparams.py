@@ -63,7 +63,7 @@ class HParams:
             longer side; none = batch_size * devices * accumulate_steps when
             the run begins. What the devices cannot hold at batch_size each is
             accumulated, so that it stays the same on other devices.
-        optimizer: "adam", "adamw" or "adafactor".
+        optimizer: "adam", "adamw", "adafactor", "adadelta" or "sgd".
         adam_beta1, adam_beta2, adam_epsilon: Adam's constants.
         weight_decay: decoupled decay per unit of learning rate ("adamw").
         clip_grad_norm: global norm to clip to; none = no clipping.
@@ -162,7 +162,7 @@ class HParams:
 
 
 VOCAB_KINDS = ("unigram", "bpe", "subwords", "byte")
-OPTIMIZERS = ("adam", "adamw", "adafactor")
+OPTIMIZERS = ("adam", "adamw", "adafactor", "adadelta", "sgd")
 SCHEDULE_FACTORS = (
     "constant",
     "linear_warmup",

@@ -7,10 +7,12 @@ import pytest
 import tensorflow as tf
 
 from t2t_lite import hparams as hp
+from t2t_lite.decoding.search import Request, SearchOptions, beam_search
 from t2t_lite.errors import UserError
 from t2t_lite.models.resolve import build, resolve
 from t2t_lite.models.rnn_attention import RnnAttention
 from t2t_lite.models.rnn_attention_hparams import RnnAttentionHParams
+from t2t_lite.registry import HPARAMS
 from t2t_lite.task import Task
 from tests.models_for_tests import (
     VOCAB,
@@ -59,6 +61,33 @@ def test_decoding_step_by_step_equals_the_full_forward(name):
                 logits.rough[:, beam], full[:, index], rtol=1e-4, atol=1e-4
             )
         ids = tf.repeat(batch["targets"][:, index : index + 1], beams, axis=1)
+
+
+@pytest.mark.parametrize("name", ["local-m", "no attention", "luong fed"])
+@pytest.mark.parametrize("beams", [1, 4])
+def test_a_searchs_scores_are_the_models(name, beams):
+    """Of every result: states have moved with their hypotheses."""
+    model = model_of(name)
+    inputs = tf.constant(random_batch(3, 6)["inputs"])
+    options = SearchOptions(beam_size=beams, num_results=beams, alpha=0.0)
+
+    @tf.function
+    def search(inputs):
+        return beam_search(
+            model.decode_step,
+            model.init_cache(3, beams),
+            model.encode(inputs),
+            Request.of(options, [6, 3, 5]).checked(),
+        )
+
+    found = search(inputs)
+    for place in range(beams):
+        ids = found.ids[:, place]
+        logits = model({"inputs": inputs, "targets": ids})
+        chosen = tf.gather(tf.nn.log_softmax(logits), ids, batch_dims=2)
+        total = tf.reduce_sum(tf.where(ids == 0, 0.0, chosen), axis=1)
+        np.testing.assert_allclose(found.scores[:, place], total, rtol=1e-4)
+    assert len({tuple(row) for row in found.ids.numpy()[0]}) == beams
 
 
 @pytest.mark.parametrize("name", VARIANTS)
@@ -153,9 +182,20 @@ def test_the_papers_parameter_counts():
     assert found == 2 * stack + tables + own
 
 
-def test_the_tiny_set_builds_and_predicts():
-    model = build(*resolve("rnn_attention_tiny"), 50, "float32")
-    assert model(random_batch(2, 4)).shape == (2, 4, 50)
+@pytest.mark.parametrize(
+    "name", [n for n in HPARAMS.names() if n.startswith("rnn_attention_")]
+)
+def test_sets_build_and_predict(name):
+    """All but the tiny one with small sizes in place of the papers'."""
+    model, hparams = resolve(name)
+    if "tiny" not in name:
+        small = {"hidden_size": 16, "embedding_size": 8, "maxout_size": 8}
+        hparams = dataclasses.replace(hparams, **small)
+    built = build(model, hparams, 50, "float32")
+    assert built(random_batch(2, 4)).shape == (2, 4, 50)
+
+
+def test_the_default_set_is_bahdanaus():
     assert resolve("rnn_attention")[1] == resolve("rnn_attention_bahdanau")[1]
 
 

@@ -3,8 +3,8 @@
     import keras, t2t_lite
     model = keras.saving.load_model("RUN/keras/model.keras")
 
-It takes and returns ids and logits, as `models.Transformer` says; the
-vocabulary lies beside it.
+It takes and returns ids and logits, as the model's class says; the vocabulary
+lies beside it.
 """
 
 from __future__ import annotations

@@ -13,6 +13,8 @@ from typing import Any
 
 import tensorflow as tf
 
+_LOOPS = ("While", "StatelessWhile")
+
 
 def set_threads(lanes: int, cores: int) -> bool:
     """Shares the cores out to `lanes` operations that run at once.
@@ -58,9 +60,7 @@ def share_out(
     return mine // lanes, lanes
 
 
-def call_side_by_side(
-    function: Any, calls: Sequence[tuple], loops: bool = False
-) -> list[Any]:
+def call_side_by_side(function: Any, calls: Sequence[tuple]) -> list[Any]:
     """Calls a function several times at once, each time on one thread.
 
     To be called while a graph is built. One call alone is an ordinary one.
@@ -68,8 +68,6 @@ def call_side_by_side(
     Args:
         function: concrete function, free of state.
         calls: the arguments of each call, nested as the function takes them.
-        loops: bool, whether the function has loops, whose turns need other
-            threads than the one that waits for them.
     Returns:
         The results in the order of the calls, nested as the function's.
     """
@@ -77,6 +75,8 @@ def call_side_by_side(
         return [function(*calls[0])]
     structure = function.structured_outputs
     types = [output.dtype for output in tf.nest.flatten(structure)]
+    # The turns of a loop need other threads than the one that waits for them.
+    loops = any(op.type in _LOOPS for op in function.graph.get_operations())
     results = []
     for arguments in calls:
         # The op under every call of a tf.function. This executor hands

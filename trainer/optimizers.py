@@ -117,14 +117,79 @@ class Adafactor:
         return parameter - rate * change, new
 
 
+@dataclasses.dataclass(frozen=True)
+class Adadelta:
+    """Adadelta: steps as large as the mean of those before, per parameter.
+
+    `a = rho a + (1 - rho) g^2;  d = sqrt(e + eps) / sqrt(a + eps) g;`
+    `e = rho e + (1 - rho) d^2;  p -= rate d`
+
+    Reference: Zeiler 2012, algorithm 1, where rate is 1; rho and eps are those
+    of Bahdanau et al. 2015.
+    """
+
+    rho: float = 0.95
+    epsilon: float = 1e-6
+
+    def slots(self, shape: tuple[int, ...]) -> dict[str, np.ndarray]:
+        """Returns zeros for the means of squared gradients and of steps."""
+        return {
+            "gradient": np.zeros(shape, np.float32),
+            "step": np.zeros(shape, np.float32),
+        }
+
+    def update(
+        self,
+        parameter: tf.Tensor,
+        gradient: tf.Tensor,
+        slots: Slots,
+        step: tf.Tensor,
+        rate: tf.Tensor,
+    ) -> tuple[tf.Tensor, Slots]:
+        """Returns (new parameter, new slots)."""
+        del step
+
+        def mean(before, value):
+            return before + (tf.square(value) - before) * (1 - self.rho)
+
+        gradients = mean(slots["gradient"], gradient)
+        change = gradient * tf.math.rsqrt(gradients + self.epsilon)
+        change *= tf.sqrt(slots["step"] + self.epsilon)
+        steps = mean(slots["step"], change)
+        return parameter - rate * change, {"gradient": gradients, "step": steps}
+
+
+@dataclasses.dataclass(frozen=True)
+class Sgd:
+    """Stochastic gradient descent: `p -= rate g`."""
+
+    def slots(self, shape: tuple[int, ...]) -> dict[str, np.ndarray]:
+        """Returns nothing: there is no state."""
+        del shape
+        return {}
+
+    def update(
+        self,
+        parameter: tf.Tensor,
+        gradient: tf.Tensor,
+        slots: Slots,
+        step: tf.Tensor,
+        rate: tf.Tensor,
+    ) -> tuple[tf.Tensor, Slots]:
+        """Returns (new parameter, no slots)."""
+        del slots, step
+        return parameter - rate * gradient, {}
+
+
 def _rms(x: tf.Tensor) -> tf.Tensor:
     return tf.sqrt(tf.reduce_mean(tf.square(x)))
 
 
-def create(hparams: HParams) -> Adam | Adafactor:
+def create(hparams: HParams) -> Adam | Adafactor | Adadelta | Sgd:
     """Returns the optimizer that `hparams.optimizer` names."""
-    if hparams.optimizer == "adafactor":
-        return Adafactor()
+    others = {"adafactor": Adafactor, "adadelta": Adadelta, "sgd": Sgd}
+    if hparams.optimizer in others:
+        return others[hparams.optimizer]()
     decay = hparams.weight_decay if hparams.optimizer == "adamw" else 0.0
     return Adam(
         hparams.adam_beta1, hparams.adam_beta2, hparams.adam_epsilon, decay

@@ -367,8 +367,7 @@ class TrainStep:
             seed_of_lane = seed + tf.constant([0, lane])
             calls.append((parameters, others, mine, seed_of_lane, scale))
         function = self._concrete_gradients(parameters, others, features, alpha)
-        loops = bool(self._hparams.softmax_chunk)
-        results = call_side_by_side(function, calls, loops)
+        results = call_side_by_side(function, calls)
         return tf.nest.map_structure(lambda *parts: tf.add_n(parts), *results)
 
     def _replica_update(self, gradients, sums, step_rate, stop):

@@ -54,9 +54,15 @@ def write(predictor, folder: str, dtype: str = "float32") -> None:
         dtype: str, one of DTYPES, of the stored weights; with int8 products
             are of int8 too, their inputs scaled row by row.
     Raises:
-        UserError: an option of the search is none of those above.
+        UserError: an option of the search is none of those above, or the
+            model has recurrent states.
     """
     _check(predictor.options)
+    if tf.nest.flatten(predictor.model.init_cache(1, 1).moved):
+        raise UserError(
+            "--format=tflite: it has no search for a model with recurrent "
+            "states; use --format=saved_model"
+        )
     search = FixedSearch(predictor)
     module = tf.Module(name="t2t_lite")
     module.weights = [v.value for v in predictor.model.weights]

@@ -27,9 +27,8 @@ State = dict[str, Any]
 class RecurrentDecoder(keras.layers.Layer):
     """A stack of cells that may look at a source; see its two subclasses.
 
-    A subclass writes `_advance`, one step of its loop, and `_features`, what
-    goes to the softmax; both serve `call`, all positions of a sequence, and
-    `step`, one position of several hypotheses.
+    A subclass writes `_advance`, a step that serves both `call`, all positions
+    of a sequence, and `step`, one position of several hypotheses.
 
     Args:
         units: int, size of the cells' states.

@@ -123,9 +123,7 @@ class BahdanauDecoder(RecurrentDecoder):
         features = tf.transpose(features, [1, 0, 2])
         if not return_attention_weights:
             return features
-        return features, tf.transpose(
-            tf.squeeze(found["weights"], 2), [1, 0, 2]
-        )
+        return features, self._by_rows(found["weights"])
 
     def step(self, rows, index, state, memory=None, beams=1):
         """Decodes one position of several hypotheses a sentence.

@@ -1,4 +1,4 @@
-"""Scores and alignments by the papers' formulas, in NumPy."""
+"""NumPy references of scores and alignments, from the papers' formulas."""
 
 import itertools
 

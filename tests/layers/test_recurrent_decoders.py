@@ -166,6 +166,7 @@ def test_every_decoder_is_a_layer(name):
     names = [w.name for w in make(name, **arguments).trainable_weights]
     source = source_of(make(name, **changes))
     source["last"] = last_of(make(name, **changes), directions=2)
+    source["return_attention_weights"] = True
     run_layer_test(decoder, arguments, INPUTS, names, source)
 
 

@@ -3,6 +3,7 @@
 import pytest
 
 from t2t_lite import problems
+from t2t_lite.models.resolve import model_of
 from t2t_lite.trainer.finishing import finish
 from t2t_lite.trainer.options import TrainingOptions
 from t2t_lite.trainer.setup import Setup
@@ -30,7 +31,10 @@ def make_setup(folder, hparams=None, problem=None, **options):
     )
     hparams = hparams or tiny_hparams(layer_prepostprocess_dropout=0.1)
     return Setup(
-        problem, "transformer", hparams, TrainingOptions(**(values | options))
+        problem,
+        model_of(hparams),
+        hparams,
+        TrainingOptions(**(values | options)),
     )
 
 

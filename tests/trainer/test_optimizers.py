@@ -4,6 +4,7 @@ import pytest
 import tensorflow as tf
 
 from t2t_lite.trainer import optimizers
+from tests.models_for_tests import tiny_hparams
 
 SHAPES = [(5, 7), (7,), (2, 3, 4)]
 
@@ -65,6 +66,33 @@ def test_adafactor_equals_keras():
     )
     for a, b in zip(ours, theirs, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
+
+
+def test_adadelta_equals_keras():
+    ours = _run(optimizers.Adadelta(), rate=1.0)
+    theirs = _run_keras(keras.optimizers.Adadelta(1.0, 0.95, 1e-6))
+    for a, b in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
+
+
+def test_sgd_equals_keras():
+    ours = _run(optimizers.Sgd())
+    theirs = _run_keras(keras.optimizers.SGD(0.01))
+    for a, b in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("adafactor", optimizers.Adafactor),
+        ("adadelta", optimizers.Adadelta),
+        ("sgd", optimizers.Sgd),
+        ("adam", optimizers.Adam),
+    ],
+)
+def test_optimizers_are_made_by_name(name, kind):
+    assert type(optimizers.create(tiny_hparams(optimizer=name))) is kind
 
 
 @pytest.mark.parametrize("norm", [None, 100.0, 1.0])
