@@ -11,6 +11,7 @@ _LOWER_IS_BETTER = (
     "loss",
     "nll",
     "perplexity",
+    "nats_per_blank",
     "nats_per_character",
     "word_perplexity",
     "wer",
