@@ -1,5 +1,6 @@
 """Small Tensor2Tensor checkpoints and vocabularies, made for tests."""
 
+import gzip
 import json
 import pathlib
 
@@ -7,7 +8,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-REAL = pathlib.Path(__file__).parents[1].parent / "shared/data/t2t_checkpoint"
+SHARED = pathlib.Path(__file__).parents[1].parent / "shared/data"
+REAL = SHARED / "t2t_checkpoint"
+MULTI30K = SHARED / "multi30k"
+REAL_VOCABULARY = "vocab.translate_ende_wmt8k.8192.subwords"
 CHARACTERS = "<pad>EOS\\_u;0123456789"
 WORDS = ["the_", "small_", "dog_", "cat_", "sle", "eps_", "ing_", ". _", "._"]
 ENTRIES = [
@@ -60,6 +64,18 @@ def real():
     if not (REAL / "model.ckpt-1.index").is_file():
         pytest.skip(f"no real checkpoint of Tensor2Tensor in {REAL}")
     return REAL
+
+
+def multi30k(language):
+    """All of Multi30k's raw lines; skips where it is missing."""
+    if not MULTI30K.is_dir():
+        pytest.skip(f"no Multi30k in {MULTI30K}")
+    lines = []
+    for split in ("train", "val", "test_2016_flickr"):
+        with gzip.open(MULTI30K / f"{split}.{language}.gz", "rb") as file:
+            lines += file.read().decode().split("\n")[:-1]
+    assert len(lines) == 29_000 + 1_014 + 1_000
+    return lines
 
 
 def weight_shapes(hparams, rows, space=True):

@@ -73,33 +73,25 @@ class SubwordGraphTokenizer(tf.Module):
             self._alphabet = _table(np.array(alphabet, np.int32), "alphabet")
             self._words = _table(_word_bounds(), "word_bounds")
             self._entries = _table(np.array(entries, object), "entries")
-        # Functions of their own: a graph that tokenizes often holds them once.
-        self._tokenized = tf.function(
-            self._tokenize,
-            input_signature=[tf.TensorSpec([None], tf.string)],
-            autograph=False,
-        )
-        self._detokenized = tf.function(
-            self._detokenize,
-            input_signature=[tf.TensorSpec([None, None], tf.int32)],
-            autograph=False,
-        )
 
+    # Functions of their own: a graph that tokenizes often holds them once, and
+    # an export's `tokenizer` has them.
+    @tf.function(
+        input_signature=[tf.TensorSpec([None], tf.string)], autograph=False
+    )
     def tokenize(self, texts):
         """string `(batch,)` to RaggedTensor int32 `(batch, None)`, no EOS."""
-        return self._tokenized(texts)
-
-    def detokenize(self, ids):
-        """int32 `(batch, length)` to string `(batch,)`; stops at EOS."""
-        return self._detokenized(ids)
-
-    def _tokenize(self, texts):
         written, places, ids, _ = self._cut(texts)
         return tf.RaggedTensor.from_value_rowids(
             ids, tf.gather(written.rows, places), tf.size(texts, tf.int64)
         )
 
-    def _detokenize(self, ids):
+    @tf.function(
+        input_signature=[tf.TensorSpec([None, None], tf.int32)],
+        autograph=False,
+    )
+    def detokenize(self, ids):
+        """int32 `(batch, length)` to string `(batch,)`; stops at EOS."""
         kept = ids_of_text(ids)
         entries = kept.with_values(self._entries_of(kept.values))
         joined = tf.strings.reduce_join(entries, axis=-1)

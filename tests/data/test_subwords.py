@@ -1,8 +1,5 @@
 """Tensor2Tensor's subwords, against its algorithm written down once more."""
 
-import gzip
-import pathlib
-
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -13,11 +10,9 @@ from t2t_lite.errors import UserError
 from tests import t2t_files, t2t_text
 from tests.t2t_text import NASTY
 
-MULTI30K = pathlib.Path(__file__).parents[2].parent / "shared/data/multi30k"
-SPLITS = ("train", "val", "test_2016_flickr")
 ENTRIES = t2t_files.ENTRIES
 VOCABULARIES = (
-    "vocab.translate_ende_wmt8k.8192.subwords",
+    t2t_files.REAL_VOCABULARY,
     "vocab.translate_ende_wmt32k.32768.subwords",
 )
 
@@ -251,30 +246,14 @@ def test_tokens_and_what_they_stand_for(encoder, graph):
     assert graph.unk_id is None
 
 
-@pytest.fixture(scope="module")
-def corpus():
-    """All of Multi30k's raw text, English and German, by language."""
-    if not MULTI30K.is_dir():
-        pytest.skip(f"no Multi30k in {MULTI30K}")
-    lines = {}
-    for language in ("en", "de"):
-        lines[language] = []
-        for split in SPLITS:
-            path = MULTI30K / f"{split}.{language}.gz"
-            with gzip.open(path, "rb") as file:
-                lines[language] += file.read().decode().split("\n")
-    assert sum(map(len, lines.values())) == 2 * (29_000 + 1_014 + 1_000 + 3)
-    return lines
-
-
 @pytest.mark.parametrize("name", VOCABULARIES)
 @pytest.mark.parametrize("language", ["en", "de"])
-def test_real_vocabularies_on_all_of_multi30k(corpus, name, language):
+def test_real_vocabularies_on_all_of_multi30k(name, language):
     path = str(t2t_files.real() / name)
     encoder = load_encoder(path)
     entries = t2t_text.read(path)
     assert list(encoder.entries) == entries
-    texts = corpus[language] + NASTY
+    texts = t2t_files.multi30k(language) + NASTY
     ids = encoder.encode_batch(texts)
     assert encoder.decode_batch(ids) == texts
     tables = t2t_text.tables(entries)

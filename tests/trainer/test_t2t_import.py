@@ -46,7 +46,7 @@ def model_of(imported):
 
 
 def padded_batch(rows, seed=0):
-    """Ids of several lengths, padded: an empty input among the targets."""
+    """Ids of several lengths, padded; the end mark alone among them."""
     rng = np.random.default_rng(seed)
     batch = {}
     for name, lengths in (("inputs", [9, 1, 4]), ("targets", [1, 7, 3])):
@@ -86,8 +86,7 @@ def test_logits_are_those_of_tensor2tensors_formulas(checkpoint, name, space):
 def test_logits_of_the_real_checkpoint():
     folder = t2t_files.real()
     prefix = str(folder / "model.ckpt-1")
-    name = "vocab.translate_ende_wmt8k.8192.subwords"
-    imported = read(prefix, folder / name)
+    imported = read(prefix, folder / t2t_files.REAL_VOCABULARY)
     arrays = t2t_checkpoint.read_tensors(prefix)
     batch = padded_batch(8190)
     hparams = t2t_import.t2t_hparams.read(str(folder / "hparams.json"))
@@ -141,8 +140,7 @@ def test_every_tensor_is_used_once_or_named(checkpoint, name, state):
 
 def test_every_tensor_of_the_real_checkpoint():
     folder = t2t_files.real()
-    name = "vocab.translate_ende_wmt8k.8192.subwords"
-    imported = read(folder, folder / name)
+    imported = read(folder, folder / t2t_files.REAL_VOCABULARY)
     assert imported.step == 1
     assert imported.hparams.target_space_id == 8
     parts = [p for weight in imported.weights for p in weight.parts]
