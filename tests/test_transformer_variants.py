@@ -60,8 +60,7 @@ def test_packed_rows_equal_plain_ones(name):
 
 
 @each_variant
-@pytest.mark.parametrize("scope", [None, frozen_weights, held_weights])
-def test_the_search_finds_what_the_full_forward_finds(name, scope):
+def test_the_search_finds_what_the_full_forward_finds(name):
     """Beams that go on from each other; no step has a cache in the second."""
     model = make(name)
     inputs = tf.constant(random_batch(3, 6)["inputs"])
@@ -85,11 +84,12 @@ def test_the_search_finds_what_the_full_forward_finds(name, scope):
             request,
         )
 
-    found = _in_graph(cached, scope)
     expected = _in_graph(uncached)
-    np.testing.assert_array_equal(found.ids, expected.ids)
-    np.testing.assert_allclose(found.scores, expected.scores, rtol=1e-3)
-    assert len({tuple(row) for row in found.ids.numpy()[0]}) == 3
+    assert len({tuple(row) for row in expected.ids.numpy()[0]}) == 3
+    for scope in (None, frozen_weights, held_weights):
+        found = _in_graph(cached, scope)
+        np.testing.assert_array_equal(found.ids, expected.ids)
+        np.testing.assert_allclose(found.scores, expected.scores, rtol=1e-3)
 
 
 def _in_graph(function, scope=None):
