@@ -21,7 +21,11 @@ from tests.serving.session_model import SessionModel
 TEXTS = [
     " ".join(WORDS[i : i + n]) for i, n in ((0, 5), (7, 1), (3, 9), (9, 2))
 ]
-each_variant = pytest.mark.parametrize("name", VARIANTS)
+# Every variant once, alone or beside others.
+PATHS = [
+    *("relative", "t5_bias", "alibi", "local"),
+    "rotary, local, multi-query",
+]
 
 
 def make(name, **changes):
@@ -29,7 +33,7 @@ def make(name, **changes):
     return hparams, tiny_model(hparams)
 
 
-@pytest.fixture(scope="module", params=VARIANTS)
+@pytest.fixture(scope="module", params=PATHS)
 def predictor(request):
     """One of random weights that does not end every sentence at once."""
     hparams, _ = make(request.param)
@@ -44,12 +48,7 @@ def predictor(request):
 
 def _train(name, xla=False, lanes=1, **changes):
     """Returns (weights before, weights after an update, the loss)."""
-    hparams, model = make(
-        *(name,),
-        attention_dropout=0.2,
-        layer_prepostprocess_dropout=0.2,
-        **changes,
-    )
+    hparams, model = make(name, **changes)
     before = [v.numpy() for v in model.trainable_variables]
     strategy = tf.distribute.get_strategy()
     step = TrainStep(model, hparams, strategy, xla=xla, seed=1, lanes=lanes)
@@ -58,36 +57,35 @@ def _train(name, xla=False, lanes=1, **changes):
     return before, after, float(sums["loss"])
 
 
-@each_variant
-def test_a_train_step(name):
-    """Every weight learns; recomputed, under XLA and in lanes alike."""
-    before, plain, loss = _train(name)
-    moved = [(a != b).any() for a, b in zip(before, plain, strict=True)]
+@pytest.fixture(scope="module", params=VARIANTS)
+def trained(request):
+    return request.param, *_train(request.param)
+
+
+def test_every_weight_learns(trained):
+    _, before, after, _ = trained
+    moved = [(a != b).any() for a, b in zip(before, after, strict=True)]
     assert all(moved)
-    _, found, again = _train(name, xla=True, recompute=True)
-    assert again == pytest.approx(loss, rel=1e-4)
+
+
+def _assert_same(trained, found):
+    _, _, expected, loss = trained
+    assert found[2] == pytest.approx(loss, rel=1e-4)
     # Adam's first update is the gradient's sign: one of nothing may turn.
     far = [
-        np.mean(np.abs(a - b) > 1e-4) for a, b in zip(plain, found, strict=True)
+        np.mean(np.abs(a - b) > 1e-4)
+        for a, b in zip(expected, found[1], strict=True)
     ]
     assert np.mean(far) < 0.01
 
 
-@each_variant
-def test_lanes_compute_the_same(name):
-    hparams, _ = make(name)
-    losses = []
-    for lanes in (1, 2):
-        _, model = make(name)
-        step = TrainStep(
-            *(model, hparams, tf.distribute.get_strategy()),
-            xla=False,
-            seed=1,
-            lanes=lanes,
-        )
-        sums = step.update([random_batch(4, 40)], 1, 0.01)
-        losses.append([float(sums["loss"]), float(sums["gradient_norm"])])
-    np.testing.assert_allclose(*losses, rtol=1e-4)
+def test_recomputed_in_lanes(trained):
+    _assert_same(trained, _train(trained[0], lanes=2, recompute=True))
+
+
+@pytest.mark.parametrize("trained", PATHS, indirect=True)
+def test_under_xla(trained):
+    _assert_same(trained, _train(trained[0], xla=True))
 
 
 @pytest.mark.parametrize("weights", ["variables", "constants"])
