@@ -1,109 +1,15 @@
-"""Mixes: weights, order, options, refusals and scores."""
+"""Mixes: weights, order, options and refusals."""
 
 import json
-import math
 
 import pytest
 
 from t2t_lite import problems
 from t2t_lite.errors import UserError
 from t2t_lite.problems import mix_weights
-from t2t_lite.problems.classification import ClassificationProblem
-from t2t_lite.problems.language_model import LanguageModelProblem
-from t2t_lite.problems.options import Option
-from t2t_lite.problems.problem import Problem
-from t2t_lite.problems.tagging import TaggingProblem
-from t2t_lite.registry import PROBLEMS
+from tests.problems.mixed import create
 
-
-class Pairs(Problem):
-    """Numbered pairs."""
-
-    option_schema = (
-        Option("size", "how many", kind="integer", default=10, minimum=1),
-        Option("folder", "where", kind="path", defines_data=False),
-    )
-    defaults = {"max_length": 64}
-    sample_pairs = (("a 0", "b 0"),)
-    splits = ("train", "validation", "test")
-
-    def describe_source(self, split):
-        return f"{split} pairs"
-
-    def examples(self, split):
-        self.check_split(split)
-        for i in range(self.settings["size"] if split == "train" else 4):
-            yield {"inputs": f"a {i}", "targets": f"b {i}"}
-
-
-class Labels(ClassificationProblem):
-    """Numbered texts with a label."""
-
-    labels = ("no", "yes")
-    option_schema = (Pairs.option_schema[0], Option("other", "what"))
-
-    def describe_source(self, split):
-        return f"{split} labels"
-
-    def examples(self, split):
-        self.check_split(split)
-        for i in range(self.settings["size"] if split == "train" else 2):
-            yield {"inputs": f"c {i}", "targets": self.labels[i % 2]}
-
-
-class Tags(TaggingProblem):
-    """One tagged sentence."""
-
-    labels = ("O", "B-x")
-
-    def describe_source(self, split):
-        return "tags"
-
-    def examples(self, split):
-        yield self.tagged(["d", "e"], ["O", "B-x"])
-
-
-class Texts(LanguageModelProblem):
-    """Three texts."""
-
-    splits = ("train", "validation")
-
-    def describe_source(self, split):
-        return "texts"
-
-    def texts(self, split):
-        return iter(["one two", "three", "four"])
-
-
-class Pictures(ClassificationProblem):
-    """No text."""
-
-    inputs_kind = "image"
-    image_shape = (1, 1, 1)
-    labels = ("a", "b")
-
-    def describe_source(self, split):
-        return "pictures"
-
-    def examples(self, split):
-        return iter(())
-
-
-@pytest.fixture(autouse=True)
-def registered(monkeypatch):
-    monkeypatch.setattr(PROBLEMS, "_entries", dict(PROBLEMS._entries))
-    for name, factory in (
-        ("pairs", Pairs),
-        ("labels", Labels),
-        ("tags", Tags),
-        ("texts", Texts),
-        ("pictures", Pictures),
-    ):
-        PROBLEMS.register(name, name)(factory)
-
-
-def _create(mix, **options):
-    return problems.create("mix", {"mix": mix, **options})
+pytestmark = pytest.mark.usefixtures("registered")
 
 
 def _inputs(problem, split="train"):
@@ -116,7 +22,7 @@ def _count(problem, name, split="train"):
 
 class TestExamples:
     def test_inputs_begin_with_the_problems_name(self):
-        problem = _create("pairs:1,labels:1,tags:1,texts:1", size=1)
+        problem = create("pairs:1,labels:1,tags:1,texts:1", size=1)
         found = {e["inputs"]: e["targets"] for e in problem.examples("train")}
         assert found == {
             "pairs: a 0": "b 0",
@@ -127,7 +33,7 @@ class TestExamples:
         assert problem.task(300).describe() == "text to text"
 
     def test_a_language_model_has_empty_inputs(self):
-        problem = _create("texts")
+        problem = create("texts")
         assert list(problem.examples("train")) == [
             {"inputs": "texts:", "targets": text}
             for text in ("one two", "three", "four")
@@ -149,7 +55,7 @@ class TestExamples:
     def test_weights_share_out_an_epoch_that_shows_everything(
         self, weights, sizes
     ):
-        problem = _create(weights)
+        problem = create(weights)
         counts = [_count(problem, name) for name in problem.parts]
         assert tuple(counts) == sizes
         assert problem.source("train").count == sum(sizes)
@@ -160,24 +66,24 @@ class TestExamples:
 
     @pytest.mark.parametrize("total", [2, 3, 7, 12, 30, 100])
     def test_an_epoch_of_so_many_examples(self, total):
-        problem = _create("pairs:2,labels:1", mix_examples=total)
+        problem = create("pairs:2,labels:1", mix_examples=total)
         counts = [_count(problem, name) for name in ("pairs", "labels")]
         assert sum(counts) == total
         assert abs(counts[0] - total * 2 / 3) < 1
 
     def test_what_is_too_many_is_thinned_out_evenly(self):
-        problem = _create("pairs:1", mix_examples=5)
+        problem = create("pairs:1", mix_examples=5)
         numbers = [int(text.split()[-1]) for text in _inputs(problem)]
         assert numbers == [1, 3, 5, 7, 9]
 
     def test_what_is_too_few_is_repeated_evenly(self):
-        problem = _create("pairs:1", mix_examples=25)
+        problem = create("pairs:1", mix_examples=25)
         numbers = [int(text.split()[-1]) for text in _inputs(problem)]
         assert {numbers.count(i) for i in range(10)} == {2, 3}
         assert numbers[:10] == numbers[10:20] == list(range(10))
 
     def test_problems_take_turns(self):
-        problem = _create("pairs:2,labels:1")
+        problem = create("pairs:2,labels:1")
         names = [text.split(":")[0] for text in _inputs(problem)]
         for start in range(0, 30, 3):
             assert sorted(names[start : start + 3]) == [
@@ -187,22 +93,22 @@ class TestExamples:
             ]
 
     def test_order_is_always_the_same(self):
-        first, second = (_create("pairs:3,labels:2") for _ in range(2))
+        first, second = (create("pairs:3,labels:2") for _ in range(2))
         assert list(first.examples("train")) == list(second.examples("train"))
         assert first.source("train") == second.source("train")
 
     def test_other_splits_are_the_problems_own(self):
-        problem = _create("pairs:5,texts:1")
+        problem = create("pairs:5,texts:1")
         assert problem.splits == ("train", "validation", "test")
         assert _count(problem, "pairs", "validation") == 4
         assert _count(problem, "texts", "validation") == 3
         # One without a test is not in it.
         assert _count(problem, "pairs", "test") == 4
         assert _count(problem, "texts", "test") == 0
-        assert _create("texts").splits == ("train", "validation")
+        assert create("texts").splits == ("train", "validation")
 
     def test_their_first_examples_are_of_each_problem(self):
-        problem = _create("pairs:5,labels:1,texts:1")
+        problem = create("pairs:5,labels:1,texts:1")
         names = [x.split(":")[0] for x in _inputs(problem, "validation")]
         assert names == [
             *("pairs", "labels", "texts"),
@@ -212,14 +118,14 @@ class TestExamples:
         ]
 
     def test_describes_itself(self):
-        text = _create("pairs:2,labels:1").describe_source("train")
+        text = create("pairs:2,labels:1").describe_source("train")
         assert text == (
             "20 examples of pairs (train pairs); 10 examples of labels (train"
             " labels)"
         )
 
     def test_samples(self):
-        problem = _create("pairs:1,texts:1")
+        problem = create("pairs:1,texts:1")
         assert problem.sample_inputs == ("pairs: a 0",)
         named = problems.create(
             "mix", {"mix": "pairs,languagemodel_shakespeare"}
@@ -229,7 +135,7 @@ class TestExamples:
 
 class TestOptions:
     def test_reach_each_problem_that_has_them(self, tmp_path):
-        problem = _create(
+        problem = create(
             "pairs:1,labels:1", size="3", other="x", folder=str(tmp_path)
         )
         assert problem.parts["pairs"].settings["size"] == 3
@@ -241,22 +147,28 @@ class TestOptions:
         }
 
     def test_of_one_problem_come_before(self):
-        problem = _create(
+        problem = create(
             "pairs:1,labels:1", size=3, mix_options="labels.size=5"
         )
         assert problem.parts["pairs"].settings["size"] == 3
         assert problem.parts["labels"].settings["size"] == 5
-        assert problem.options["mix_options"] == "labels.size=5"
+        assert problem.options == {
+            "mix": "pairs:1,labels:1",
+            "size": 3,
+            "mix_options": "labels.size=5",
+        }
+        again = problems.create("mix", problem.options)
+        assert again.options == problem.options
 
     def test_where_data_are_read_defines_nothing(self, tmp_path):
         folder = f"pairs.folder={tmp_path}"
-        problem = _create("pairs:1", mix_options=folder)
+        problem = create("pairs:1", mix_options=folder)
         assert problem.parts["pairs"].settings["folder"] == str(tmp_path)
         assert problem.options == {"mix": "pairs:1"}
-        assert problem.data_key == _create("pairs:1").data_key
+        assert problem.data_key == create("pairs:1").data_key
 
     def test_survive_json(self):
-        problem = _create(
+        problem = create(
             " pairs:2.50 , labels ",
             size=3,
             mix_examples="20",
@@ -271,14 +183,14 @@ class TestOptions:
 
     def test_data_key_differs(self):
         keys = {
-            _create("pairs:1,labels:1").data_key,
-            _create("pairs:1,labels:2").data_key,
-            _create("labels:1,pairs:1").data_key,
-            _create("pairs:1,labels:1", size=3).data_key,
+            create("pairs:1,labels:1").data_key,
+            create("pairs:1,labels:2").data_key,
+            create("labels:1,pairs:1").data_key,
+            create("pairs:1,labels:1", size=3).data_key,
             # The default of one of them need not be that of the other.
-            _create("pairs:1,labels:1", size=10).data_key,
-            _create("pairs:1,labels:1", mix_examples=3).data_key,
-            _create("pairs:1,labels:1", mix_options="labels.size=3").data_key,
+            create("pairs:1,labels:1", size=10).data_key,
+            create("pairs:1,labels:1", mix_examples=3).data_key,
+            create("pairs:1,labels:1", mix_options="labels.size=3").data_key,
         }
         assert len(keys) == 7
 
@@ -290,8 +202,8 @@ class TestOptions:
         assert reversed_part.base.data_dir == "/d"
 
     def test_long_examples_make_the_longest_length(self):
-        assert _create("pairs").defaults["max_length"] == 256
-        problem = _create("pairs,summarize_aeslc")
+        assert create("pairs").defaults["max_length"] == 256
+        problem = create("pairs,summarize_aeslc")
         assert problem.defaults["max_length"] == 1024
 
 
@@ -316,7 +228,7 @@ class TestRefusals:
     )
     def test_wrong_mixes(self, mix, message):
         with pytest.raises(UserError, match=message):
-            _create(mix)
+            create(mix)
 
     @pytest.mark.parametrize(
         ("options", "message"),
@@ -334,7 +246,7 @@ class TestRefusals:
     )
     def test_wrong_options(self, options, message):
         with pytest.raises(UserError, match=message):
-            _create("pairs:1,labels:1", **options)
+            create("pairs:1,labels:1", **options)
 
     def test_no_mix(self):
         problem = problems.create("mix")
@@ -347,7 +259,7 @@ class TestRefusals:
                 attempt()
 
     def test_none_left(self):
-        problem = _create("labels:1,pairs:9", mix_examples=5)
+        problem = create("labels:1,pairs:9", mix_examples=5)
         with pytest.raises(
             UserError,
             match="--mix_examples=5: leaves none of labels; give more",
@@ -359,93 +271,8 @@ class TestRefusals:
             UserError, match="mix_rev: mix the problems the oth"
         ):
             problems.create("mix_rev", {"mix": "pairs:1"})
-        problem = _create("pairs_rev:1")
+        problem = create("pairs_rev:1")
         assert next(problem.examples("train"))["inputs"] == "pairs_rev: b 0"
-
-
-class TestScores:
-    def test_of_each_problem_by_its_own_metrics(self):
-        problem = _create("pairs:1,labels:1,tags:1")
-        sources = ["labels: x", "pairs: a 0", "labels: y", "tags: d e"]
-        said = ["yes", "one two three four", "yes", "O B-x"]
-        real = ["yes", "one two three four", "no", "O B-x"]
-        scores = problem.score(said, real, sources)
-        assert scores["labels.accuracy"] == 50.0
-        assert scores["pairs.bleu"] == pytest.approx(100)
-        assert scores["tags.f1"] == 100.0
-        assert scores["mean"] == pytest.approx(250 / 3)
-        assert scores["pairs.bleu_signature"].startswith("lines:pairs|nrefs:1|")
-
-    def test_problems_without_examples_are_left_out(self):
-        problem = _create("pairs:1,labels:1")
-        scores = problem.score(["yes"], ["yes"], ["labels: x"])
-        assert set(scores) == {
-            "labels.accuracy",
-            "labels.accuracy_signature",
-            "mean",
-        }
-
-    def test_a_part_has_no_interval_of_all_lines(self):
-        from t2t_lite.trainer.score_intervals import intervals
-
-        problem = _create("pairs:1,labels:1")
-        texts = ["no", "no"]
-        scores = problem.score(texts, texts, ["labels: x", "pairs: y"])
-        assert scores["labels.accuracy"] == 100.0
-        assert intervals(scores, texts, texts) == {}
-
-    def test_sources_reach_a_problem_without_its_name(self, monkeypatch):
-        seen = []
-
-        def score(self, predictions, references, sources=None):
-            seen.extend(sources)
-            return {"bleu": 1.0}
-
-        monkeypatch.setattr(Pairs, "score", score)
-        _create("pairs").score(
-            ["a"] * 3, ["b"] * 3, ["pairs: x: y", "pairs:", "pairs:  z"]
-        )
-        assert seen == ["x: y", "", " z"]
-
-    def test_a_language_models_loss(self):
-        problem = _create("pairs:1,texts:1")
-        assert problem.loss_parts == ("texts",)
-        assert problem.loss_part("texts:") == "texts"
-        assert problem.loss_part("pairs: a") is None
-        decoded = problem.score(["a b c d"], ["a b c d"], ["pairs: x"])
-        scores = problem.with_losses(decoded, {"texts": (6.0, 3, ["ab c"])})
-        assert scores["texts.nll"] == 2.0
-        assert scores["texts.nats_per_character"] == 1.5
-        assert scores["texts.word_perplexity"] == pytest.approx(math.exp(3))
-        assert scores["mean"] == pytest.approx((100 + 100 * math.exp(-2)) / 2)
-
-    def test_language_models_alone(self):
-        problem = _create("texts:1")
-        assert problem.score([], [], []) == {}
-        scores = problem.with_losses({}, {"texts": (0.0, 3, ["a"])})
-        assert scores["mean"] == 100.0
-
-    def test_measures_are_all_of_the_numbers(self):
-        problem = _create("pairs:1,labels:1,texts:1")
-        decoded = problem.score(
-            ["a", "no"], ["a", "no"], ["pairs: x", "labels: y"]
-        )
-        scores = problem.with_losses(decoded, {"texts": (1.0, 1, ["a"])})
-        numbers = {k for k, v in scores.items() if isinstance(v, float)}
-        assert set(problem.measures()) == numbers
-        assert problem.main_metric in numbers
-
-    @pytest.mark.parametrize(
-        ("arguments", "message"),
-        [
-            ((["a"], ["a"]), "scores need the inputs' texts"),
-            ((["a"], ["a"], ["pear: x"]), "'pear: x' begins with no name of"),
-            (([], [], []), "nothing to score"),
-        ],
-    )
-    def test_errors(self, arguments, message):
-        with pytest.raises(UserError, match=message):
-            _create("pairs:1").score(*arguments)
 
 
 @pytest.mark.parametrize("total", range(1, 40))
