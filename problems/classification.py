@@ -231,7 +231,7 @@ _GLUE = {
         f"Who slept?{PAIR}The dog slept.",
     ),
     "mnli": (
-        "whether a sentence follows from a text, contradicts it or neither",
+        "whether a sentence follows from a text or contradicts it",
         ("premise", "hypothesis"),
         ("entailment", "neutral", "contradiction"),
         f"A dog runs.{PAIR}An animal moves.",

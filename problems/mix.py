@@ -103,10 +103,11 @@ class MixProblem(Problem):
         found: dict[str, Any] = {"mix": ",".join(weights)}
         if (examples := self.settings["mix_examples"]) is not None:
             found["mix_examples"] = examples
-        for name in sorted(self._shared):
-            for part in self.parts.values():
-                if name in part.options:
-                    found[name] = part.options[name]
+        for option in sorted(self._shared):
+            for name, part in self.parts.items():
+                own = option in self._single.get(name, {})
+                if not own and option in part.options:
+                    found[option] = part.options[option]
         single = [
             f"{part}.{name}={self.parts[part].options[name]}"
             for part, options in sorted(self._single.items())
@@ -121,7 +122,7 @@ class MixProblem(Problem):
 
     @property
     def defaults(self) -> dict[str, Any]:
-        lengths = [part.defaults["max_length"] for part in self.parts.values()]
+        lengths = [p.defaults.get("max_length", 0) for p in self.parts.values()]
         return {
             "vocab_kind": "bpe",
             "vocab_size": 8000,
@@ -235,6 +236,12 @@ class MixProblem(Problem):
         """
         if sources is None:
             raise UserError(f"{self.name}: scores need the inputs' texts")
+        if len({len(predictions), len(references), len(sources)}) > 1:
+            raise UserError(
+                f"{len(predictions):,} predictions, {len(references):,}"
+                f" references and {len(sources):,} inputs; expected as many of"
+                " each"
+            )
         if not predictions and not self.loss_parts:
             raise UserError("nothing to score: no predictions")
         rows: dict[str, list[tuple[str, str, str]]] = {}

@@ -186,7 +186,7 @@ class LibriSpeech(FromTfds, SpeechProblem):
         "train_steps": 100_000,
         "eval_interval": 2000,
     }
-    largest_shard = 500  # some 400 MB of samples
+    largest_shard = 200  # some 160 MB of samples
     data = TfdsSource(
         "librispeech",
         "default",

@@ -7,6 +7,8 @@ import shutil
 import pytest
 
 from t2t_lite.problems import downloads
+from t2t_lite.registry import PROBLEMS
+from tests.problems import mixed
 
 SHARED = pathlib.Path(__file__).parents[3] / "shared" / "data"
 
@@ -48,3 +50,10 @@ def write(tmp_path):
         return str(path)
 
     return write_lines
+
+
+@pytest.fixture
+def registered(monkeypatch):
+    """Registers the problems of `mixed` for one test."""
+    monkeypatch.setattr(PROBLEMS, "_entries", dict(PROBLEMS._entries))
+    mixed.register()

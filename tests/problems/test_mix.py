@@ -6,14 +6,18 @@ import pytest
 
 from t2t_lite import problems
 from t2t_lite.errors import UserError
-from tests.problems.mixed_problems import (
-    count_of,
-    create,
-    inputs_of,
-    registered,
-)
+from t2t_lite.problems import mix_weights
+from tests.problems.mixed import create
 
-__all__ = ["registered"]  # a fixture
+pytestmark = pytest.mark.usefixtures("registered")
+
+
+def _inputs(problem, split="train"):
+    return [example["inputs"] for example in problem.examples(split)]
+
+
+def _count(problem, name, split="train"):
+    return sum(x.startswith(f"{name}:") for x in _inputs(problem, split))
 
 
 class TestExamples:
@@ -52,35 +56,35 @@ class TestExamples:
         self, weights, sizes
     ):
         problem = create(weights)
-        counts = [count_of(problem, name) for name in problem.parts]
+        counts = [_count(problem, name) for name in problem.parts]
         assert tuple(counts) == sizes
         assert problem.source("train").count == sum(sizes)
         for name, part in problem.parts.items():
             if not part.scored_by_loss:
-                shown = {x for x in inputs_of(problem) if x.startswith(name)}
+                shown = {x for x in _inputs(problem) if x.startswith(name)}
                 assert len(shown) == part.source("train").count
 
     @pytest.mark.parametrize("total", [2, 3, 7, 12, 30, 100])
     def test_an_epoch_of_so_many_examples(self, total):
         problem = create("pairs:2,labels:1", mix_examples=total)
-        counts = [count_of(problem, name) for name in ("pairs", "labels")]
+        counts = [_count(problem, name) for name in ("pairs", "labels")]
         assert sum(counts) == total
         assert abs(counts[0] - total * 2 / 3) < 1
 
     def test_what_is_too_many_is_thinned_out_evenly(self):
         problem = create("pairs:1", mix_examples=5)
-        numbers = [int(text.split()[-1]) for text in inputs_of(problem)]
+        numbers = [int(text.split()[-1]) for text in _inputs(problem)]
         assert numbers == [1, 3, 5, 7, 9]
 
     def test_what_is_too_few_is_repeated_evenly(self):
         problem = create("pairs:1", mix_examples=25)
-        numbers = [int(text.split()[-1]) for text in inputs_of(problem)]
+        numbers = [int(text.split()[-1]) for text in _inputs(problem)]
         assert {numbers.count(i) for i in range(10)} == {2, 3}
         assert numbers[:10] == numbers[10:20] == list(range(10))
 
     def test_problems_take_turns(self):
         problem = create("pairs:2,labels:1")
-        names = [text.split(":")[0] for text in inputs_of(problem)]
+        names = [text.split(":")[0] for text in _inputs(problem)]
         for start in range(0, 30, 3):
             assert sorted(names[start : start + 3]) == [
                 "labels",
@@ -96,16 +100,16 @@ class TestExamples:
     def test_other_splits_are_the_problems_own(self):
         problem = create("pairs:5,texts:1")
         assert problem.splits == ("train", "validation", "test")
-        assert count_of(problem, "pairs", "validation") == 4
-        assert count_of(problem, "texts", "validation") == 3
+        assert _count(problem, "pairs", "validation") == 4
+        assert _count(problem, "texts", "validation") == 3
         # One without a test is not in it.
-        assert count_of(problem, "pairs", "test") == 4
-        assert count_of(problem, "texts", "test") == 0
+        assert _count(problem, "pairs", "test") == 4
+        assert _count(problem, "texts", "test") == 0
         assert create("texts").splits == ("train", "validation")
 
     def test_their_first_examples_are_of_each_problem(self):
         problem = create("pairs:5,labels:1,texts:1")
-        names = [x.split(":")[0] for x in inputs_of(problem, "validation")]
+        names = [x.split(":")[0] for x in _inputs(problem, "validation")]
         assert names == [
             *("pairs", "labels", "texts"),
             *("pairs", "labels", "texts"),
@@ -148,7 +152,13 @@ class TestOptions:
         )
         assert problem.parts["pairs"].settings["size"] == 3
         assert problem.parts["labels"].settings["size"] == 5
-        assert problem.options["mix_options"] == "labels.size=5"
+        assert problem.options == {
+            "mix": "pairs:1,labels:1",
+            "size": 3,
+            "mix_options": "labels.size=5",
+        }
+        again = problems.create("mix", problem.options)
+        assert again.options == problem.options
 
     def test_where_data_are_read_defines_nothing(self, tmp_path):
         folder = f"pairs.folder={tmp_path}"
@@ -263,3 +273,12 @@ class TestRefusals:
             problems.create("mix_rev", {"mix": "pairs:1"})
         problem = create("pairs_rev:1")
         assert next(problem.examples("train"))["inputs"] == "pairs_rev: b 0"
+
+
+@pytest.mark.parametrize("total", range(1, 40))
+def test_shares_are_whole_and_together_all(total):
+    weights = mix_weights.parse("a:1,b:2.5,c:0.1")
+    shares = mix_weights.shares(total, weights)
+    assert sum(shares.values()) == total
+    for name, weight in weights.items():
+        assert abs(shares[name] - total * weight / 3.6) < 1

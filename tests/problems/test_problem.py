@@ -255,6 +255,8 @@ class TestRegistered:
         assert problem.name == problem.data_key == name
         assert PROBLEMS.describe(name) == problem.description != ""
         assert "\n" not in problem.description
+        assert len(problem.description) <= 75  # a line of --registry_help
+        assert not problem.description.endswith(".")
         assert {"train", "validation"} <= set(problem.splits)
         assert {"train_steps", "eval_interval", "vocab_kind", "max_length"} <= (
             set(problem.defaults)

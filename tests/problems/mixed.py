@@ -1,6 +1,6 @@
-"""Small problems of every kind, registered to be mixed."""
+"""Small problems of every kind, to be mixed."""
 
-import pytest
+from __future__ import annotations
 
 from t2t_lite import problems
 from t2t_lite.problems.classification import ClassificationProblem
@@ -50,6 +50,7 @@ class Tags(TaggingProblem):
     """One tagged sentence."""
 
     labels = ("O", "B-x")
+    defaults = {}
 
     def describe_source(self, split):
         return "tags"
@@ -84,9 +85,8 @@ class Pictures(ClassificationProblem):
         return iter(())
 
 
-@pytest.fixture(autouse=True)
-def registered(monkeypatch):
-    monkeypatch.setattr(PROBLEMS, "_entries", dict(PROBLEMS._entries))
+def register():
+    """Registers them."""
     for name, factory in (
         ("pairs", Pairs),
         ("labels", Labels),
@@ -98,12 +98,5 @@ def registered(monkeypatch):
 
 
 def create(mix, **options):
+    """Returns a mix."""
     return problems.create("mix", {"mix": mix, **options})
-
-
-def inputs_of(problem, split="train"):
-    return [example["inputs"] for example in problem.examples(split)]
-
-
-def count_of(problem, name, split="train"):
-    return sum(x.startswith(f"{name}:") for x in inputs_of(problem, split))
