@@ -135,7 +135,7 @@ def librispeech(folder, name):
         }
         for split in (*parts, "dev_clean", "test_clean")
     }
-    return store(folder, "librispeech", features, columns)
+    return store(folder, "librispeech", features, columns, "default")
 
 
 @writes("ner_conll2003")
