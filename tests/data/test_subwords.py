@@ -74,7 +74,8 @@ def test_what_escapes_what(written, text):
     found = SubwordEncoder.of_entries(entries)
     ids = [len(entries) - 1]
     assert found.decode(ids) == text
-    texts = found.graph_tokenizer().detokenize(tf.constant([ids]))
+    tokenizer = found.graph_tokenizer()
+    texts = tokenizer.detokenize(tf.constant([ids]))
     assert texts.numpy()[0].decode() == text
 
 

@@ -105,7 +105,8 @@ def test_graph_form_decodes_any_ids_like_python(encoder):
 
     rng = np.random.default_rng(0)
     ids = rng.integers(0, encoder.vocab_size, (300, 12)).astype(np.int32)
-    texts = encoder.graph_tokenizer().detokenize(tf.constant(ids))
+    tokenizer = encoder.graph_tokenizer()
+    texts = tokenizer.detokenize(tf.constant(ids))
     assert [t.decode() for t in texts.numpy()] == encoder.decode_batch(ids)
 
 
