@@ -101,7 +101,12 @@ def _check_signature(folder: str, function, defaults: Mapping) -> None:
             f"{folder}: its inputs are {dtype.name}, no texts; give a version "
             "of a model from text to text"
         )
-    fields = {field.name for field in dataclasses.fields(Translation)}
+    # What has a default comes from no signature.
+    fields = {
+        field.name
+        for field in dataclasses.fields(Translation)
+        if field.default_factory is dataclasses.MISSING
+    }
     missing = sorted(
         {"inputs", "return_attention", *defaults} - set(inputs)
         | set(inputs) - {"inputs", *defaults}

@@ -69,7 +69,7 @@ def test_pretrain_and_fine_tune(run_command, source, tmp_path):
     folders, flags, output = pretrain_and_tune(run_command, source, tmp_path)
     words = [line.split()[:2] for line in output.splitlines()]
     assert ["transformer_encoder/embedding", "1"] in words
-    assert ["transformer_encoder/labels/embeddings", "new:"] in words
+    assert ["labels/embeddings", "new:"] in words
     first, second = (
         json.loads((folder / "hparams.json").read_text()) for folder in folders
     )

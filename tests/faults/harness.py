@@ -84,6 +84,8 @@ class Harness:
         steps: int, updates of each training run.
         seed: int, of the moments.
         log: called with a line about each event.
+        latest: float, when the last kill may come, as a share of the time
+            that an undisturbed start takes.
     Attributes:
         tally: Tally.
         kinds: what can be disturbed, by name.
@@ -95,8 +97,10 @@ class Harness:
         steps: int,
         seed: int,
         log: Callable[[str], None],
+        latest: float = 1.0,
     ):
         self.folder = folder
+        self._latest = latest
         self.tally = Tally()
         self._random = random.Random(seed)
         self._log = log
@@ -204,7 +208,8 @@ class Harness:
         log = place / "log"
         size = log.stat().st_size if log.exists() else 0
         processes = self._start(kind, place)
-        delay = self._random.uniform(0.0, self._seconds[kind.name])
+        longest = self._latest * self._seconds[kind.name]
+        delay = self._random.uniform(0.0, longest)
         victim = self._random.randrange(kind.workers)
         if processes.wait(delay):
             if not processes.ended_well:

@@ -60,8 +60,8 @@ def datagen_command(folder: pathlib.Path) -> list[str]:
     return [
         *(sys.executable, "-m", "t2t_lite.trainer.cli.datagen"),
         *("--problem=algorithmic_reverse", "--model=transformer_tiny"),
-        *("--hparams=vocab_kind=unigram,vocab_size=300", "--num_shards=24"),
-        *("--train_examples=120000", "--eval_examples=2000"),
+        *("--hparams=vocab_kind=unigram,vocab_size=300", "--num_shards=8"),
+        *("--train_examples=40000", "--eval_examples=2000"),
         f"--data_dir={folder / 'data'}",
     ]
 

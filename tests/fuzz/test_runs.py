@@ -10,6 +10,7 @@ import tensorflow as tf
 from hypothesis import strategies as st
 
 from t2t_lite.errors import UserError
+from t2t_lite.task import Task
 from t2t_lite.trainer import exporting, inference, predictor
 from t2t_lite.trainer.cli import decode
 from t2t_lite.trainer.cli.clients import RestClient, ServerError, Target, ask
@@ -96,7 +97,12 @@ def test_what_is_typed_may_be_any_bytes(monkeypatch, capsys):
         asked.extend(texts)
         return [predictor.Prediction(["b"], [-1.0], False)]
 
-    assert decode._interactive(types.SimpleNamespace(predict=predict)) == 0
+    loaded = types.SimpleNamespace(
+        predict=predict,
+        model=types.SimpleNamespace(task=Task(vocab_size=259)),
+        source=lambda text: text,
+    )
+    assert decode._interactive(loaded) == 0
     assert asked == ["a \ufffd"]
     assert "b" in capsys.readouterr().out
 

@@ -13,8 +13,17 @@ from tests.models_for_tests import tiny_hparams
 DATA = {"train_examples": 400, "eval_examples": 20}
 
 
-def make_setup(folder, hparams=None, problem=None, **options):
-    """Returns the setup of a small run in `folder`/run."""
+def make_setup(folder, hparams=None, problem=None, decode=False, **options):
+    """Returns the setup of a small run in `folder`/run.
+
+    Args:
+        folder: pathlib.Path; prepared data come into `folder`/data.
+        hparams: by default tiny_hparams with some dropout.
+        problem: by default that of reversed digits.
+        decode: bool, whether outputs are judged and shown; else the loss is,
+            which spares each run the seconds that a search takes to trace.
+        options: fields of TrainingOptions.
+    """
     values = {
         "output_dir": str(folder / "run"),
         "data_dir": str(folder / "data"),
@@ -29,6 +38,9 @@ def make_setup(folder, hparams=None, problem=None, **options):
     problem = problem or problems.create(
         "algorithmic_reverse", DATA, values["data_dir"]
     )
+    if not decode:
+        problem.scored_by_loss, problem.main_metric = True, "nll"
+        values["show_samples"] = 0
     hparams = hparams or tiny_hparams(layer_prepostprocess_dropout=0.1)
     return Setup(
         problem,
@@ -42,7 +54,7 @@ def make_setup(folder, hparams=None, problem=None, **options):
 def finished_run(tmp_path_factory):
     """The folder of a finished, exported run."""
     folder = tmp_path_factory.mktemp("finished")
-    setup = make_setup(folder)
+    setup = make_setup(folder, decode=True)
     finish(setup, Training(setup).run().step)
     setup.close()
     return folder / "run"

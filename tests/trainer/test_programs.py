@@ -27,7 +27,7 @@ hparams, options = json.loads(sys.argv[2])
 hparams = tiny_hparams(**{"max_shapes": 3, "batch_size": 128} | hparams)
 setup = make_setup(
     pathlib.Path(sys.argv[1]), hparams,
-    train_steps=72, eval_interval=36, eval_decode_examples=1, **options
+    train_steps=72, eval_interval=36, **options
 )
 assert setup.batches.batches_per_epoch() <= 36
 Training(setup).run()
@@ -37,7 +37,7 @@ print(json.dumps({
     "shapes": programs.batch_shapes,
     "traces": len(step._traced),
     "shells": step._whole.experimental_get_tracing_count(),
-    "validation": setup._loss._sums.experimental_get_tracing_count(),
+    "validation": setup.judge.loss._sums.experimental_get_tracing_count(),
 }))
 """
 

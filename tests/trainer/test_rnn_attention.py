@@ -260,7 +260,7 @@ def test_other_formats(finished, tmp_path):
     with pytest.raises(UserError, match="tflite: it has no search for a mod"):
         tflite_model.write(predictor, str(tmp_path / "m"))
     pytest.importorskip("ctranslate2", reason="ctranslate2 is not installed")
-    with pytest.raises(UserError, match="no model such as rnn_attention"):
+    with pytest.raises(UserError, match="no model such as RnnAttention"):
         ctranslate2_model.write(predictor, str(tmp_path / "m"))
     assert not (tmp_path / "m").exists()
 

@@ -7,6 +7,7 @@ flags or in what they name (no such model, version or signature).
 
 from __future__ import annotations
 
+import itertools
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -174,21 +175,31 @@ def query(values: flags.FlagValues) -> int:
             "--text and --input_format=jsonl: give the objects by --file or on "
             "standard input"
         )
-    asker = _Asker(values)
+    items = read_items(values.text, values.file, jsonl)
     size = values.batch_size
     if not (values.text or values.file) and sys.stdin.isatty():
-        size = 1
-    items = map(asker.checked, read_items(values.text, values.file, jsonl))
-    sent = 0
-    for batch in batches(items, size):
-        sent += len(batch)
+        size = 1  # whoever types is told first that no server is there
+    else:
+        items = _some(items)
+    asker = _Asker(values)
+    for batch in batches(map(asker.checked, items), size):
         for line in asker.lines(batch):
             print(line, flush=True)
-    if not sent:
+    return 0
+
+
+def _some(items: Iterator[Item]) -> Iterator[Item]:
+    """Returns the same items, of which the first is read now.
+
+    Raises:
+        UserError: there is none, or it cannot be read.
+    """
+    first = next(items, None)
+    if first is None:
         raise UserError(
             "nothing to send: give --text, --file or lines on standard input"
         )
-    return 0
+    return itertools.chain([first], items)
 
 
 class _Asker:
