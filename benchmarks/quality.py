@@ -21,11 +21,12 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
 import quality_report
 import quality_store
+import recipe_arguments
 from quality_scores import detokenizer, needs_detokenizer
-from quality_training import ROOT, Seed, TrainerError, train
+from quality_training import ROOT, Seed, train
 from recipes import RECIPES
 
-from t2t_lite.errors import UserError, closest
+from t2t_lite.errors import UserError
 
 RESULTS = ROOT / "docs" / "results" / "quality"
 PAGE = ROOT / "docs" / "results.md"
@@ -56,42 +57,11 @@ def run_seed(seed: Seed, folder: pathlib.Path) -> pathlib.Path:
     return quality_store.store(seed, train(seed), folder)
 
 
-def _seeds(text: str) -> list[int]:
-    try:
-        seeds = [int(part) for part in text.split(",")]
-    except ValueError:
-        seeds = []
-    if not seeds or len(set(seeds)) < len(seeds) or min(seeds) < 0:
-        raise UserError(
-            f"--seeds={text}: expected different whole numbers, as in 1,2,3"
-        )
-    return seeds
-
-
-def _folder(flag: str, text: str | None) -> pathlib.Path | None:
-    """Returns a folder that has to be there, or None if it is not given."""
-    if text is None:
-        return None
-    path = pathlib.Path(text).expanduser().resolve()
-    if not path.is_dir():
-        raise UserError(f"--{flag}={text}: no folder is here")
-    return path
-
-
 def _train(args: argparse.Namespace) -> None:
-    if args.recipe not in RECIPES:
-        raise UserError(
-            f"--recipe={args.recipe}: unknown{closest(args.recipe, RECIPES)}; "
-            f"there are {', '.join(RECIPES)}"
-        )
-    if args.work_dir is None:
-        raise UserError(
-            "--work_dir is missing: give a folder for runs and prepared data"
-        )
+    work = recipe_arguments.work_folder(args, RECIPES)
     flags = RECIPES[args.recipe]
-    seeds = _seeds(args.seeds)
-    source = _folder("source_dir", args.source_dir)
-    work = pathlib.Path(args.work_dir).expanduser().resolve()
+    seeds = recipe_arguments.seeds(args)
+    source = recipe_arguments.source_folder(args)
     if needs_detokenizer(flags):
         detokenizer("en")  # what is missing is told before hours of training
     for number in seeds:
@@ -102,34 +72,10 @@ def _train(args: argparse.Namespace) -> None:
 
 
 def main() -> None:
-    """Parses the arguments; 2 for a mistake in them, else as the trainer."""
-    parser = argparse.ArgumentParser(
-        description=__doc__.split("\n")[0], allow_abbrev=False
+    """The command; 2 for a mistake in its arguments, else as the trainer."""
+    recipe_arguments.run(
+        __doc__, RECIPES, (PAGE, RESULTS), _train, quality_report.write
     )
-    parser.add_argument("--recipe", help=", ".join(RECIPES))
-    parser.add_argument("--seeds", default="1,2,3")
-    parser.add_argument("--source_dir", help="the problem's files")
-    parser.add_argument("--work_dir", help="runs and prepared data")
-    parser.add_argument(
-        "--report", action="store_true", help="make docs/results.md alone"
-    )
-    parser.add_argument("--results", type=pathlib.Path, default=RESULTS)
-    parser.add_argument("--page", type=pathlib.Path, default=PAGE)
-    args = parser.parse_args()
-    if bool(args.recipe) == args.report:
-        parser.error("give --recipe to train, or --report")
-    try:
-        if args.report:
-            quality_report.write(args.page, args.results)
-            print(args.page)
-        else:
-            _train(args)
-    except UserError as error:
-        print(f"quality.py: {error}", file=sys.stderr)
-        sys.exit(2)
-    except TrainerError as error:
-        print(f"quality.py: {error}", file=sys.stderr)
-        sys.exit(error.status)
 
 
 if __name__ == "__main__":

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import os
 import pathlib
-import shlex
 import statistics
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable
 
 import quality_store
+import report_parts
 from recipes import BAR_BLEU, BAR_NAME, BAR_SOURCE, RECIPES
+from report_parts import NONE, Result
 
 from t2t_lite.data import storage
 
-Result = dict[str, Any]
-_NONE = "-"
 _INTRODUCTION = f"""# Quality over seeds
 
 Made by `python benchmarks/quality.py --report` from the files in
@@ -92,41 +90,44 @@ def _summary(stored: dict[str, list[Result]]) -> str:
             "updates",
             "wall time of a seed",
         ],
-        [BAR_NAME, _NONE, f"{BAR_BLEU:.2f}", *[_NONE] * 7],
+        [BAR_NAME, NONE, f"{BAR_BLEU:.2f}", *[NONE] * 7],
     ]
     for name, results in stored.items():
         row = _summary_row(results) if results else ["not run yet", *[""] * 8]
         rows.append([f"[{name}](#{name})", *row])
-    return _table(rows)
+    return report_parts.table(rows)
 
 
 def _summary_row(results: list[Result]) -> list[str]:
     tokenised = [_tokenised_bleu(result) for result in results]
-    over = _NONE
+    over = NONE
     if None not in tokenised:
         over = f"{statistics.mean(tokenised) - BAR_BLEU:+.2f}"
 
     def spread(view, name):
-        return _mean([_score(result, view, name) for result in results])
+        return report_parts.mean(
+            [_score(result, view, name) for result in results]
+        )
 
     seconds = statistics.mean(result["seconds"] for result in results)
     updates = statistics.mean(result["updates"] for result in results)
     sizes = sorted({result["parameters"] for result in results})
     return [
         str(len(results)),
-        _mean(tokenised),
+        report_parts.mean(tokenised),
         over,
         spread("cased", "bleu"),
         spread("lowercase", "bleu"),
         spread("lowercase", "chrf"),
         ", ".join(f"{size:,}" for size in sizes),
         f"{updates:,.0f}",
-        _duration(seconds),
+        report_parts.duration(seconds),
     ]
 
 
 def _empty(name: str) -> str:
-    return f"## {name}\n\nNothing has been run yet.\n\n{_flags(RECIPES[name])}"
+    command = report_parts.command(RECIPES[name])
+    return f"## {name}\n\nNothing has been run yet.\n\n{command}"
 
 
 def _section(name: str, results: list[Result], links: pathlib.Path) -> str:
@@ -140,17 +141,12 @@ def _section(name: str, results: list[Result], links: pathlib.Path) -> str:
         )
     picture = (links / name / "curves.png").as_posix()
     parts += [
-        _flags(flags[0]),
+        report_parts.command(flags[0]),
         _seeds(name, results, links),
         f"![validation loss and score by updates]({picture})\n",
         _facts(results),
     ]
     return "\n".join(parts)
-
-
-def _flags(flags: Sequence[str]) -> str:
-    command = " \\\n  ".join(shlex.quote(flag) for flag in flags)
-    return f"```\nt2t_lite_trainer {command}\n```\n"
 
 
 def _seeds(name: str, results: list[Result], links: pathlib.Path) -> str:
@@ -159,9 +155,9 @@ def _seeds(name: str, results: list[Result], links: pathlib.Path) -> str:
         "weights": lambda r: r["weights"],
         "updates": lambda r: f"{r['updates']:,}",
         "target tokens": lambda r: f"{r['target_tokens']:,}",
-        "wall time": lambda r: _duration(r["seconds"]),
-        "processor time by core": _core_time,
-        "commit": _commits,
+        "wall time": lambda r: report_parts.duration(r["seconds"]),
+        "processor time by core": report_parts.core_time,
+        "commit": report_parts.commits,
     }
     rows = [["seed", *columns]]
     for result in results:
@@ -169,7 +165,7 @@ def _seeds(name: str, results: list[Result], links: pathlib.Path) -> str:
         outputs = f"([outputs]({file}.outputs.txt))"
         seed = f"[{result['seed']}]({file}.json) {outputs}"
         rows.append([seed, *(cell(result) for cell in columns.values())])
-    return _table(rows)
+    return report_parts.table(rows)
 
 
 def _score_columns(result: Result) -> dict[str, Callable[[Result], str]]:
@@ -208,7 +204,7 @@ def _facts(results: list[Result]) -> str:
     hashes = {result["data_hash"] for result in results}
     lines.append("data hash: " + ", ".join(f"`{h}`" for h in sorted(hashes)))
     machines = {
-        _machine(start["machine"])
+        report_parts.machine(start["machine"])
         for result in results
         for start in result["starts"]
     }
@@ -221,21 +217,6 @@ _VIEWS = {
     "cased": "cased, detokenised",
     "lowercase": "lower-cased, detokenised",
 }
-
-
-def _machine(found: dict[str, Any]) -> str:
-    flags = ", ".join(found["flags"]) or "no AVX2"
-    return f"{found['cores']} cores of {found['cpu']} ({flags})"
-
-
-def _commits(result: Result) -> str:
-    """Returns the commits of a run's starts, in order, each once."""
-    shown = [
-        f"{(start['commit'] or 'unknown')[:9]}"
-        + ("+changes" if start["dirty"] else "")
-        for start in result["starts"]
-    ]
-    return ", ".join(dict.fromkeys(shown))
 
 
 def _own_metric(result: Result) -> str:
@@ -259,7 +240,7 @@ def _score(result: Result, view: str, name: str) -> float | None:
 def _with_interval(result: Result, view: str, name: str) -> str:
     value = _score(result, view, name)
     if value is None:
-        return _NONE
+        return NONE
     bounds = _score(result, view, f"{name}_ci")
     if not bounds:
         return f"{value:.2f}"
@@ -268,39 +249,7 @@ def _with_interval(result: Result, view: str, name: str) -> str:
 
 def _validation(result: Result) -> str:
     value = result.get("validation", {}).get(_own_metric(result))
-    return _NONE if value is None else f"{value:.2f}"
-
-
-def _mean(values: Sequence[float | None]) -> str:
-    """Returns "mean ± standard deviation"; of one value, that value."""
-    if None in values:
-        return _NONE
-    mean = statistics.mean(values)
-    if len(values) == 1:
-        return f"{mean:.2f}"
-    return f"{mean:.2f} ± {statistics.stdev(values):.2f}"
-
-
-def _core_time(result: Result) -> str:
-    """Returns the trainer's time of all cores over their number.
-
-    It is the least wall time on a machine without other work.
-    """
-    times = [row.get("cpu_seconds") for row in result["starts"]]
-    if None in times:
-        return _NONE
-    cores = max(row["machine"]["cores"] for row in result["starts"])
-    return _duration(sum(times) / cores)
-
-
-def _duration(seconds: float) -> str:
-    hours, minutes = divmod(round(seconds / 60), 60)
-    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min"
-
-
-def _table(rows: list[list[str]]) -> str:
-    rows = [rows[0], ["---"] * len(rows[0]), *rows[1:]]
-    return "".join("| " + " | ".join(row) + " |\n" for row in rows)
+    return NONE if value is None else f"{value:.2f}"
 
 
 def _draw(

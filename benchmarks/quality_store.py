@@ -55,17 +55,25 @@ def store(
     """
     path = path_of(folder, seed.recipe, seed.seed)
     path.parent.mkdir(parents=True, exist_ok=True)
-    rows = _rows(seed.run / "metrics.jsonl")
-    result = _result(seed, starts, rows)
+    result = summary(seed, starts)
+    result["scores"] = score(seed.run, seed.source, seed.data)
     outputs = (seed.run / "test.outputs.txt").read_bytes()
     storage.write_bytes(str(path.with_suffix(".outputs.txt")), outputs)
-    thinned = "".join(json.dumps(row) + "\n" for row in _thinned(rows))
-    storage.write_text(str(path.with_suffix(".metrics.jsonl")), thinned)
+    store_curves(seed, path)
     storage.write_json(str(path), result)
     return path
 
 
-def _result(seed: Seed, starts, rows) -> dict[str, Any]:
+def store_curves(seed: Seed, path: pathlib.Path) -> None:
+    """Stores a run's measurements beside its result at `path`."""
+    rows = _thinned(_rows(seed.run / "metrics.jsonl"))
+    thinned = "".join(json.dumps(row) + "\n" for row in rows)
+    storage.write_text(str(path.with_suffix(".metrics.jsonl")), thinned)
+
+
+def summary(seed: Seed, starts: list[dict[str, Any]]) -> dict[str, Any]:
+    """Returns what is known of a finished run, but for its test's scores."""
+    rows = _rows(seed.run / "metrics.jsonl")
     results = untrusted.read_json(str(seed.run / "results.json"), finite=False)
     run = untrusted.read_json(str(seed.run / run_fields.FILE))
     made_by = results["made_by"]
@@ -86,7 +94,6 @@ def _result(seed: Seed, starts, rows) -> dict[str, Any]:
         "weights": results["weights"],
         "versions": {name: made_by[name] for name in _VERSIONS},
         "validation": results["validation"],
-        "scores": score(seed.run, seed.source, seed.data),
     }
 
 

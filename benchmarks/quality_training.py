@@ -6,12 +6,13 @@ import contextlib
 import dataclasses
 import os
 import pathlib
+import re
 import shlex
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from t2t_lite.data import storage, untrusted
@@ -19,6 +20,7 @@ from t2t_lite.errors import UserError
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 _NOTE_SECONDS = 5.0
+_IN_BRACES = re.compile(r"\{(\w+)\}")
 _FLAGS_OF_SPEED = ("amx_bf16", "avx512_bf16", "avx512f", "avx2")
 
 
@@ -44,6 +46,8 @@ class Seed:
         seed: int.
         work: folder of runs and prepared data.
         source: folder of the problem's files; None = downloaded.
+        places: what stands for a name in braces in a flag, and what is shown
+            for it.
     """
 
     recipe: str
@@ -51,11 +55,19 @@ class Seed:
     seed: int
     work: pathlib.Path
     source: pathlib.Path | None = None
+    places: Mapping[str, tuple[str, str]] = dataclasses.field(
+        default_factory=dict
+    )
 
     @property
     def run(self) -> pathlib.Path:
         """The trainer's run folder."""
         return self.work / self.recipe / f"seed{self.seed}"
+
+    @property
+    def log(self) -> pathlib.Path:
+        """What the trainer printed, of all starts."""
+        return pathlib.Path(f"{self.run}.log")
 
     @property
     def data(self) -> pathlib.Path:
@@ -65,18 +77,28 @@ class Seed:
     def arguments(self) -> list[str]:
         """Returns the trainer's arguments on this machine."""
         source = [f"--source_dir={self.source}"] if self.source else []
-        return self._with(source, str(self.run), str(self.data))
+        return self._with(0, source, str(self.run), str(self.data))
 
     def shown(self) -> str:
         """Returns the trainer's command as a stranger would type it."""
-        source = ["--source_dir=multi30k"] if self.source else []
-        run = f"runs/{self.recipe}/seed{self.seed}"
-        words = self._with(source, run, "data")
+        source = [f"--source_dir={self.source.name}"] if self.source else []
+        words = self._with(1, source, self.shown_run, "data")
         return shlex.join(["t2t_lite_trainer", *words])
 
-    def _with(self, source: list[str], run: str, data: str) -> list[str]:
+    @property
+    def shown_run(self) -> str:
+        """The run folder as a stranger would have it."""
+        return f"runs/{self.recipe}/seed{self.seed}"
+
+    def _with(
+        self, form: int, source: list[str], run: str, data: str
+    ) -> list[str]:
+        flags = [
+            _IN_BRACES.sub(lambda found: self.places[found[1]][form], flag)
+            for flag in self.flags
+        ]
         places = [*source, f"--output_dir={run}", f"--data_dir={data}"]
-        return [*self.flags, f"--seed={self.seed}", *places]
+        return [*flags, f"--seed={self.seed}", *places]
 
 
 class Starts:
@@ -185,9 +207,10 @@ def _run_trainer(seed: Seed, starts: Starts) -> int:
         start_new_session=True,  # Ctrl-C reaches it once: through us
     )
     starts.process = process.pid
-    with _forwarding_to(process):
+    with _forwarding_to(process), open(seed.log, "a") as log:
         for line in process.stdout:
             print(line, end="", flush=True)
+            print(line, end="", flush=True, file=log)
             starts.note()
         if hasattr(os, "waitid"):  # its times are there until it is waited for
             os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
