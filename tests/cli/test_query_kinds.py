@@ -141,8 +141,16 @@ def test_a_classifier_takes_lines_of_json(ask_kind):
     ("kind", "flags", "said"),
     [
         ("speech", ["--text=x"], "--sample_rate is missing: the model takes w"),
-        ("image", ["--sample_rate=8000"], "--sample_rate: the model takes im"),
-        ("label", ["--sample_rate=8000"], "--sample_rate: the model takes te"),
+        (
+            "image",
+            ["--sample_rate=8000", "--text=x"],
+            "--sample_rate: the model takes im",
+        ),
+        (
+            "label",
+            ["--sample_rate=8000", "--text=x"],
+            "--sample_rate: the model takes te",
+        ),
         ("image", ["--text=/no.png"], "--text: /no.png: cannot be read: No s"),
         (
             "speech",
