@@ -188,7 +188,9 @@ def finished(tmp_path_factory):
     """The folder of a finished, exported run."""
     folder = tmp_path_factory.mktemp("finished_rnn")
     hparams = tiny_rnn_hparams(**FORMS["luong"])
-    setup = make_setup(folder, hparams, train_steps=20, eval_interval=20)
+    setup = make_setup(
+        folder, hparams, decode=True, train_steps=20, eval_interval=20
+    )
     finish(setup, Training(setup).run().step)
     setup.close()
     return folder / "run"
