@@ -88,6 +88,9 @@ def test_under_xla(trained):
     _assert_same(trained, _train(trained[0], xla=True))
 
 
+@pytest.mark.parametrize(
+    "predictor", ["relative", "rotary, local, multi-query"], indirect=True
+)
 def test_exports_answer_as_the_search_does(predictor, tmp_path):
     form = exporting.Form(weights="constants", parts=2)
     folder = exporting.export(
