@@ -16,13 +16,11 @@ from tests.serving.session_model import SessionModel
 
 TEXTS = ["12345", "9", "7 1", "", "31", "271828"]
 FORMS = {
-    "constants": ("float32", exporting.Form(weights="constants")),
-    "parts": ("float32", exporting.Form(parts=3)),
     "constants in parts": (
-        "mixed_bfloat16",
+        "float32",
         exporting.Form(weights="constants", parts=2),
     ),
-    "bfloat16 variables": ("bfloat16", exporting.Form()),
+    "bfloat16 variables": ("bfloat16", exporting.Form(parts=3)),
 }
 
 
@@ -51,22 +49,20 @@ def test_every_form_answers_as_the_run_does(finished_run, tmp_path, name):
     given = np.isfinite(found["scores"]).sum(axis=1)
     assert given.tolist() == [1, 2, 3, 4, 5, 6]
     model.close()
+    if name == "constants in parts":
+        texts = [text for text in TEXTS if text]
+        outputs = capi.run(folder, texts)["outputs"]
+        # TensorFlow's C API gives bytes where they are no UTF-8.
+        answers = [t if isinstance(t, str) else t.decode() for t in outputs]
+        assert answers == [e for e, t in zip(expected, TEXTS, strict=True) if t]
 
 
-def test_constants_run_through_the_c_api(finished_run, tmp_path):
-    predictor = t2t_lite.load(str(finished_run))
-    form = exporting.Form(weights="constants", parts=2)
-    folder = exporting.export(predictor, str(tmp_path), form=form)
-    texts = [text for text in TEXTS if text]
-    found = capi.run(folder, texts)
-    expected = [p.outputs[0] for p in predictor.predict_batch(texts)]
-    answers = [
-        t if isinstance(t, str) else t.decode() for t in found["outputs"]
-    ]
-    assert answers == expected
+def test_another_form_is_another_version(finished_run, tmp_path, monkeypatch):
+    def write(module, folder, inputs):
+        os.makedirs(os.path.join(folder, "assets.extra"))
 
-
-def test_another_form_is_another_version(finished_run, tmp_path):
+    monkeypatch.setattr(exporting, "_write", write)
+    monkeypatch.setattr(exporting, "check_export", lambda *arguments: None)
     predictor = t2t_lite.load(str(finished_run))
     forms = [exporting.Form(), exporting.Form(parts=2)]
     folders = [
