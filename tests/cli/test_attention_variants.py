@@ -30,11 +30,11 @@ def _flags(block):
 
 
 def test_the_documented_command(run_command, tmp_path, monkeypatch):
-    """Trains, exports and decodes; on a smaller model, in packed rows."""
+    """Trains and decodes; on a smaller model, in packed rows."""
     monkeypatch.chdir(tmp_path)
     (block,) = _blocks("sh")
     (hparams,) = [a for a in _flags(block) if a.startswith("--hparams=")]
-    status, output, error = run_command(
+    status, _, error = run_command(
         train,
         "train",
         "--problem=algorithmic_reverse",
@@ -45,11 +45,11 @@ def test_the_documented_command(run_command, tmp_path, monkeypatch):
         "--eval_examples=10",
         "--eval_decode_examples=2",
         "--decode_hparams=beam_size=2,extra_length=2",
+        "--noexport",
         "--output_dir=run",
         "--data_dir=data",
     )
     assert status == 0, error
-    assert "SavedModel: " in output
     stored = json.loads((tmp_path / "run" / "hparams.json").read_text())
     text = json.dumps(stored)
     assert '"position": "rotary"' in text

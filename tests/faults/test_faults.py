@@ -15,7 +15,7 @@ from tests.faults.harness import Harness
 
 @pytest.mark.parametrize(
     ("name", "kills"),
-    [("one worker", 2), ("two workers", 1), ("datagen", 1), ("exporter", 1)],
+    [("one worker", 2), ("two workers", 1), ("datagen", 1)],
 )
 def test_killed_runs_end_as_undisturbed_ones(tmp_path, name, kills):
     harness = Harness(tmp_path, steps=40, seed=5, log=print, latest=0.7)
