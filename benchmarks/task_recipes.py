@@ -129,8 +129,8 @@ RECIPES = {
             "--problem=image_fashion_mnist",
             "--model=vit_tiny",
             "--hparams=patch_size=7,num_hidden_layers=6,flip=true,"
-            "crop_padding=2,layer_prepostprocess_dropout=0.1",
-            "--train_steps=9000",
+            "layer_prepostprocess_dropout=0.1",
+            "--train_steps=7000",
             "--eval_interval=1000",
         ],
         "accuracy",
