@@ -1,5 +1,8 @@
 """A run of a few updates that the tests of the engine share."""
 
+import contextlib
+import io
+
 import pytest
 
 from t2t_lite import problems
@@ -54,7 +57,9 @@ def make_setup(folder, hparams=None, problem=None, decode=False, **options):
 def finished_run(tmp_path_factory):
     """The folder of a finished, exported run."""
     folder = tmp_path_factory.mktemp("finished")
-    setup = make_setup(folder, decode=True)
-    finish(setup, Training(setup).run().step)
-    setup.close()
+    # What a test that asks for it prints is read by that test.
+    with contextlib.redirect_stdout(io.StringIO()):
+        setup = make_setup(folder, decode=True)
+        finish(setup, Training(setup).run().step)
+        setup.close()
     return folder / "run"
