@@ -26,8 +26,6 @@ from quality_scores import detokenizer, needs_detokenizer
 from quality_training import ROOT, Seed, train
 from recipes import RECIPES
 
-from t2t_lite.errors import UserError
-
 RESULTS = ROOT / "docs" / "results" / "quality"
 PAGE = ROOT / "docs" / "results.md"
 
@@ -44,15 +42,8 @@ def run_seed(seed: Seed, folder: pathlib.Path) -> pathlib.Path:
         UserError: what is stored was made with other flags.
         TrainerError: training was interrupted or failed.
     """
-    path = quality_store.path_of(folder, seed.recipe, seed.seed)
-    if path.exists():
-        if quality_store.read(path)["flags"] != seed.flags:
-            raise UserError(
-                f"{path} was made with other flags than {seed.recipe} has now; "
-                "remove the recipe's folder, or give the recipe another name"
-            )
-        print(f"{seed.recipe}, seed {seed.seed}: stored already", flush=True)
-        return path
+    if quality_store.is_stored(seed, folder):
+        return quality_store.path_of(folder, seed.recipe, seed.seed)
     print(f"{seed.recipe}, seed {seed.seed}: {seed.shown()}", flush=True)
     return quality_store.store(seed, train(seed), folder)
 

@@ -54,26 +54,57 @@ def store(
         The JSON file's path.
     """
     path = path_of(folder, seed.recipe, seed.seed)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    result = summary(seed, starts)
-    result["scores"] = score(seed.run, seed.source, seed.data)
     outputs = (seed.run / "test.outputs.txt").read_bytes()
-    storage.write_bytes(str(path.with_suffix(".outputs.txt")), outputs)
-    store_curves(seed, path)
-    storage.write_json(str(path), result)
+    scores = score(seed.run, seed.source, seed.data)
+    store_run(seed, starts, path, scores, {".outputs.txt": outputs})
     return path
 
 
-def store_curves(seed: Seed, path: pathlib.Path) -> None:
-    """Stores a run's measurements beside its result at `path`."""
-    rows = _thinned(_rows(seed.run / "metrics.jsonl"))
-    thinned = "".join(json.dumps(row) + "\n" for row in rows)
-    storage.write_text(str(path.with_suffix(".metrics.jsonl")), thinned)
+def is_stored(seed: Seed, folder: pathlib.Path) -> bool:
+    """Returns whether the result of a seed is stored, and says so.
+
+    Raises:
+        UserError: what is stored is damaged, or was made with other flags.
+    """
+    path = path_of(folder, seed.recipe, seed.seed)
+    if not path.exists():
+        return False
+    if read(path)["flags"] != seed.flags:
+        raise UserError(
+            f"{path} was made with other flags than {seed.recipe} has now; "
+            "remove the recipe's folder, or give the recipe another name"
+        )
+    print(f"{seed.recipe}, seed {seed.seed}: stored already", flush=True)
+    return True
 
 
-def summary(seed: Seed, starts: list[dict[str, Any]]) -> dict[str, Any]:
-    """Returns what is known of a finished run, but for its test's scores."""
+def store_run(
+    seed: Seed,
+    starts: list[dict[str, Any]],
+    path: pathlib.Path,
+    scores: dict[str, Any],
+    beside: dict[str, bytes],
+) -> None:
+    """Writes a result; the JSON file last: where it is, the others are.
+
+    Args:
+        seed: the run, which is finished.
+        starts: as `train` returns them.
+        path: of the JSON file.
+        scores: of the test, by how it was scored.
+        beside: what else is stored, by what takes the place of ".json".
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
     rows = _rows(seed.run / "metrics.jsonl")
+    result = {**_summary(seed, starts, rows), "scores": scores}
+    thinned = "".join(json.dumps(row) + "\n" for row in _thinned(rows))
+    beside = {**beside, ".metrics.jsonl": thinned.encode()}
+    for ending, content in beside.items():
+        storage.write_bytes(str(path.with_suffix(ending)), content)
+    storage.write_json(str(path), result)
+
+
+def _summary(seed: Seed, starts, rows) -> dict[str, Any]:
     results = untrusted.read_json(str(seed.run / "results.json"), finite=False)
     run = untrusted.read_json(str(seed.run / run_fields.FILE))
     made_by = results["made_by"]
@@ -90,7 +121,10 @@ def summary(seed: Seed, starts: list[dict[str, Any]]) -> dict[str, Any]:
         ),
         "parameters": results["parameters"],
         "data_hash": results["data_hash"],
-        "settings": run["settings"],
+        "settings": {
+            name: seed.without_places(value) if type(value) is str else value
+            for name, value in run["settings"].items()
+        },
         "weights": results["weights"],
         "versions": {name: made_by[name] for name in _VERSIONS},
         "validation": results["validation"],

@@ -90,6 +90,13 @@ class Seed:
         """The run folder as a stranger would have it."""
         return f"runs/{self.recipe}/seed{self.seed}"
 
+    def without_places(self, text: str) -> str:
+        """Returns a text that does not say where this machine has its files."""
+        text = text.replace(f"{self.work}/", "")
+        if self.source:
+            text = text.replace(str(self.source), self.source.name)
+        return text
+
     def _with(
         self, form: int, source: list[str], run: str, data: str
     ) -> list[str]:
@@ -207,7 +214,9 @@ def _run_trainer(seed: Seed, starts: Starts) -> int:
         start_new_session=True,  # Ctrl-C reaches it once: through us
     )
     starts.process = process.pid
-    with _forwarding_to(process), open(seed.log, "a") as log:
+    # A log is of one run: one that was removed had its own.
+    mode = "a" if seed.run.exists() else "w"
+    with _forwarding_to(process), open(seed.log, mode) as log:
         for line in process.stdout:
             print(line, end="", flush=True)
             print(line, end="", flush=True, file=log)

@@ -43,16 +43,19 @@ def mean(values: Sequence[float | None]) -> str:
     return f"{middle:.2f} ± {statistics.stdev(values):.2f}"
 
 
-def core_time(result: Result) -> str:
-    """Returns the trainer's time of all cores over their number.
+def core_time(*results: Result) -> str:
+    """Returns the trainer's time of all cores over their number, in the mean.
 
     It is the least wall time on a machine without other work.
     """
-    times = [row.get("cpu_seconds") for row in result["starts"]]
-    if None in times:
-        return NONE
-    cores = max(row["machine"]["cores"] for row in result["starts"])
-    return duration(sum(times) / cores)
+    found = []
+    for result in results:
+        times = [row.get("cpu_seconds") for row in result["starts"]]
+        if None in times:
+            return NONE
+        cores = max(row["machine"]["cores"] for row in result["starts"])
+        found.append(sum(times) / cores)
+    return duration(statistics.mean(found))
 
 
 def duration(seconds: float) -> str:

@@ -17,8 +17,6 @@ class Recipe:
         bar: what is asked of that score; None = it is there to be compared.
         sign: 1 = at least the bar, -1 = at most.
         minutes: within what time on two cores; None = any.
-        source: name of the folder with the problem's files, for the command
-            that is shown; "" = the problem needs none.
         texts: a problem of which the training part's inputs are written, one
             a line, to learn a language from; "" = none.
         before: the recipe whose run of the same seed is trained first.
@@ -30,7 +28,6 @@ class Recipe:
     bar: float | None = None
     sign: int = 1
     minutes: float | None = None
-    source: str = ""
     texts: str = ""
     before: str = ""
 
@@ -76,14 +73,12 @@ RECIPES = {
         bar=1.80,
         sign=-1,
         minutes=20,
-        source="tiny_shakespeare",
     ),
     "polarity_scratch": Recipe(
         "sentence polarity, from random weights",
         _POLARITY,
         "accuracy",
         bar=76.1,
-        source="sentence_polarity",
     ),
     "polarity_blanks": Recipe(
         "a masked language model of the same sentences, without labels",
@@ -97,7 +92,6 @@ RECIPES = {
             "--noexport",
         ],
         "nll",
-        source="sentence_polarity",
         texts="sentiment_polarity",
     ),
     "polarity_pretrained": Recipe(
@@ -109,7 +103,6 @@ RECIPES = {
         ],
         "accuracy",
         bar=76.1,
-        source="sentence_polarity",
         before="polarity_blanks",
     ),
     "spoken_digits": Recipe(
@@ -121,7 +114,6 @@ RECIPES = {
         "exact_match",
         bar=97.0,
         minutes=20,
-        source="recordings",
     ),
     "fashion_mnist": Recipe(
         "Fashion-MNIST, vit_tiny with 6 layers and patches of 7",
@@ -136,7 +128,6 @@ RECIPES = {
         "accuracy",
         bar=90.0,
         minutes=30,
-        source="fashion-mnist",
     ),
     "reverse": Recipe(
         "4 to 16 digits reversed, RNNsearch",
@@ -153,12 +144,10 @@ RECIPES = {
         "Multi30k en-de, transformer_tiny",
         [*_MULTI30K, "--model=transformer_tiny", "--train_steps=3000"],
         "bleu",
-        source="multi30k",
     ),
     "multi30k_rnn": Recipe(
         "Multi30k en-de, rnn_attention_tiny, as long as that by the clock",
         [*_MULTI30K, "--model=rnn_attention_tiny", "--train_steps=3000"],
         "bleu",
-        source="multi30k",
     ),
 }

@@ -12,15 +12,15 @@ from task_recipes import RECIPES, Recipe
 
 from t2t_lite.data import storage
 
-_INTRODUCTION = """# A training of every kind of task
+_INTRODUCTION = """# Trainings of several kinds of task
 
 Made by `python benchmarks/tasks.py --report` from the files in
 `docs/results/tasks`: do not edit. Every number is of a run that is stored there
 with its command, commit, seed, data hash, machine and log. Weights were chosen
-on validation; the score is of the test, which was judged once, at the end. ± is
-the standard deviation over seeds (n - 1). Processor time is that of all cores
-over their number: what the wall time is at least on a machine that does nothing
-else.
+on validation; the score is of the test, which a run judges once, at its end, or
+of validation where the problem has no test. ± is the standard deviation over
+seeds (n - 1). Processor time is that of all cores over their number: what the
+wall time is at least on a machine that does nothing else.
 
 Train a recipe, or go on where that was interrupted:
 
@@ -89,7 +89,7 @@ def _reached(recipe: Recipe, results: list[Result]) -> list[str]:
         str(len(results)),
         f"{results[0]['parameters']:,}",
         report_parts.duration(seconds),
-        report_parts.core_time(results[0]),
+        report_parts.core_time(*results),
     ]
 
 
@@ -111,7 +111,7 @@ def _section(
     parts.append(f"```\n{results[0]['command']}\n```\n")
     rows = [
         [
-            *("seed", f"test `{recipe.measure}`", "validation", "weights"),
+            *("seed", f"score: `{recipe.measure}`", "validation", "weights"),
             *("updates", "wall time", "processor time by core"),
             *("machine", "data hash", "commit"),
         ]

@@ -1,4 +1,4 @@
-"""Trains one model of every kind of task, and reports on what came out.
+"""Trains models of several kinds of task, and reports on what came out.
 
     python benchmarks/tasks.py --recipe=spoken_digits --seeds=1 \
         --source_dir=recordings --work_dir=work
@@ -13,6 +13,7 @@ second makes that page alone. The recipes are in task_recipes.py.
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import pathlib
 import sys
 
@@ -22,11 +23,10 @@ import quality_store
 import recipe_arguments
 import task_report
 from quality_training import ROOT, Seed, train
-from task_recipes import RECIPES, Recipe
+from task_recipes import RECIPES
 
 from t2t_lite import problems
 from t2t_lite.data import storage, untrusted
-from t2t_lite.errors import UserError
 
 RESULTS = ROOT / "docs" / "results" / "tasks"
 PAGE = ROOT / "docs" / "tasks.md"
@@ -35,94 +35,88 @@ PAGE = ROOT / "docs" / "tasks.md"
 def run_seed(
     name: str,
     number: int,
-    work: pathlib.Path,
-    source: pathlib.Path | None,
+    places: Places,
     results: pathlib.Path,
-) -> Seed:
+    needed: bool = False,
+) -> None:
     """Trains and stores one seed of a recipe, unless it is stored already.
 
     Args:
         name: str, the recipe's.
         number: int, the seed.
-        work: folder of runs and prepared data.
-        source: folder of the problem's files, or None.
+        places: where runs, prepared data and the problem's files are.
         results: folder of the stored results.
-    Returns:
-        The run, which has its folder in `work`.
+        needed: bool, whether the run itself has to be there, for another one
+            begins with it.
     Raises:
         UserError: what is stored was made with other flags.
         TrainerError: training was interrupted or failed.
     """
-    recipe = RECIPES[name]
-    places = {}
+    recipe, seed = RECIPES[name], places.seed(name, number)
+    stored = quality_store.is_stored(seed, results)
+    if stored and (not needed or (seed.run / "results.json").exists()):
+        return
     if recipe.before:
-        before = run_seed(recipe.before, number, work, source, results)
-        places["before"] = (str(before.run), before.shown_run)
+        run_seed(recipe.before, number, places, results, needed=True)
     if recipe.texts:
-        path = _texts(recipe, work / name / "texts.txt", source)
-        places["texts"] = (str(path), path.name)
-    given = None if recipe.texts else source
-    seed = Seed(name, recipe.flags, number, work, given, places)
-    path = quality_store.path_of(results, name, number)
-    # What another recipe begins with is there only while its run is.
-    if path.exists() and (seed.run / "results.json").exists():
-        if untrusted.read_json(str(path))["flags"] != seed.flags:
-            raise UserError(
-                f"{path} was made with other flags than {name} has now; remove "
-                "it, or give the recipe another name"
-            )
-        print(f"{name}, seed {number}: stored already", flush=True)
-        return seed
+        places.write_texts(name)
     print(f"{name}, seed {number}: {seed.shown()}", flush=True)
-    _store(seed, train(seed), path)
-    return seed
+    _store(seed, train(seed), quality_store.path_of(results, name, number))
 
 
-def _texts(
-    recipe: Recipe, path: pathlib.Path, source: pathlib.Path | None
-) -> pathlib.Path:
-    """Writes the inputs of a problem's training part, one a line."""
-    given = {"source_dir": str(source)} if source else {}
-    problem = problems.create(recipe.texts, given, str(path.parent))
-    lines = [f"{e['inputs']}\n" for e in problem.examples("train")]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    storage.write_text(str(path), "".join(lines))
-    return path
+@dataclasses.dataclass(frozen=True)
+class Places:
+    """Where this machine has what the recipes need.
+
+    Fields:
+        work: folder of runs and prepared data.
+        source: folder of the problem's files, or None.
+    """
+
+    work: pathlib.Path
+    source: pathlib.Path | None = None
+
+    def seed(self, name: str, number: int) -> Seed:
+        """Returns a run of a recipe."""
+        recipe, stand_for = RECIPES[name], {}
+        if recipe.before:
+            before = self.seed(recipe.before, number)
+            stand_for["before"] = (str(before.run), before.shown_run)
+        if recipe.texts:
+            path = self._texts(name)
+            stand_for["texts"] = (str(path), path.name)
+        source = None if recipe.texts else self.source
+        return Seed(name, recipe.flags, number, self.work, source, stand_for)
+
+    def _texts(self, name: str) -> pathlib.Path:
+        return self.work / name / "texts.txt"
+
+    def write_texts(self, name: str) -> None:
+        """Writes what a recipe learns a language from, one text a line."""
+        path = self._texts(name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        given = {"source_dir": str(self.source)} if self.source else {}
+        problem = problems.create(RECIPES[name].texts, given, str(path.parent))
+        lines = [f"{e['inputs']}\n" for e in problem.examples("train")]
+        storage.write_text(str(path), "".join(lines))
 
 
 def _store(seed: Seed, starts, path: pathlib.Path) -> None:
-    """Stores numbers, measurements and log; the JSON file last."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    result = quality_store.summary(seed, starts)
+    """Stores numbers, measurements and log of a finished run."""
     written = untrusted.read_json(str(seed.run / "results.json"), finite=False)
     # A problem without a test is judged on validation.
     scores = written.get("test", written["validation"])
-    result["scores"] = {"problem": scores}
-    result["settings"] = {
-        name: _relative(seed, value) if isinstance(value, str) else value
-        for name, value in result["settings"].items()
-    }
-    log = _relative(seed, seed.log.read_text(errors="replace"))
-    storage.write_text(str(path.with_suffix(".log")), log)
-    quality_store.store_curves(seed, path)
-    storage.write_json(str(path), result)
-
-
-def _relative(seed: Seed, text: str) -> str:
-    """Returns a text in which no path says where this machine has its files."""
-    text = text.replace(f"{seed.work}/", "")
-    return (
-        text.replace(str(seed.source), seed.source.name)
-        if seed.source
-        else text
+    log = seed.without_places(seed.log.read_text(errors="replace")).encode()
+    quality_store.store_run(
+        seed, starts, path, {"problem": scores}, {".log": log}
     )
 
 
 def _train(args: argparse.Namespace) -> None:
     work = recipe_arguments.work_folder(args, RECIPES)
-    source = recipe_arguments.source_folder(args)
+    places = Places(work, recipe_arguments.source_folder(args))
     for number in recipe_arguments.seeds(args):
-        run_seed(args.recipe, number, work, source, args.results)
+        run_seed(args.recipe, number, places, args.results)
         task_report.write(args.page, args.results)
         print(args.page, flush=True)
 

@@ -1,6 +1,7 @@
 """Recipes of every kind of task: trained one after the other, and stored."""
 
 import json
+import shutil
 
 import pytest
 import task_recipes
@@ -32,7 +33,6 @@ LABELS = task_recipes.Recipe(
     ["--problem=sentiment_polarity", "--warm_start_from={before}", *SMALL],
     "accuracy",
     bar=101.0,
-    source="polarity",
     before="blanks",
 )
 
@@ -52,7 +52,8 @@ def test_a_recipe_and_the_one_before_it(source, tmp_path, monkeypatch, capsys):
     for module in (tasks, task_report):
         monkeypatch.setattr(module, "RECIPES", known)
     work, results = tmp_path / "work", tmp_path / "docs" / "tasks"
-    tasks.run_seed("labels", 3, work, source, results)
+    places = tasks.Places(work, source)
+    tasks.run_seed("labels", 3, places, results)
     assert "weights from" in capsys.readouterr().out
     # What is learned without labels is of the training part alone.
     texts = (work / "blanks" / "texts.txt").read_text().splitlines()
@@ -76,12 +77,19 @@ def test_a_recipe_and_the_one_before_it(source, tmp_path, monkeypatch, capsys):
     assert (
         "[3](tasks/labels/seed3.json) ([log](tasks/labels/seed3.log))" in page
     )
-    tasks.run_seed("labels", 3, work, source, results)
-    assert capsys.readouterr().out.count("seed 3: stored already") == 2
+    tasks.run_seed("labels", 3, places, results)
+    assert capsys.readouterr().out == "labels, seed 3: stored already\n"
+    # What is stored needs no run; what another begins with does.
+    shutil.rmtree(work / "blanks")
+    tasks.run_seed("labels", 3, places, results)
+    assert not (work / "blanks").exists()
+    shutil.rmtree(results / "labels")
+    tasks.run_seed("labels", 3, places, results)
+    assert (work / "blanks" / "seed3" / "results.json").exists()
     other = {**known, "labels": task_recipes.Recipe("l", SMALL, "accuracy")}
     monkeypatch.setattr(tasks, "RECIPES", other)
     with pytest.raises(UserError, match="was made with other flags than lab"):
-        tasks.run_seed("labels", 3, work, source, results)
+        tasks.run_seed("labels", 3, places, results)
 
 
 @pytest.mark.parametrize(
