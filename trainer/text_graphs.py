@@ -394,7 +394,7 @@ class TextGraphs:
         copied = tf.concat([copied, last], axis=1)
         width = tf.minimum(tf.shape(parts)[1], tf.shape(copied)[1])
         mended = tf.stack([parts[:, :width], copied[:, :width]], axis=2)
-        mended = tf.strings.reduce_join(mended, axis=[1, 2])
+        mended = tf.strings.reduce_join(mended, axis=[2, 1])  # pairs first
         mended = tf.strings.strip(mended)
         texts = tf.tensor_scatter_nd_update(texts, tf.where(fits), mended)
         return tf.reshape(texts, shape[:2])
