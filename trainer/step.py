@@ -30,6 +30,7 @@ from t2t_lite.trainer.averaging import EMA
 from t2t_lite.trainer.feeding import rows_of_part
 from t2t_lite.trainer.lanes import call_side_by_side
 from t2t_lite.trainer.objective import Features, training_sums
+from t2t_lite.trainer.tracing import AnyBatchFunction
 
 
 class TrainStep:
@@ -284,10 +285,7 @@ class TrainStep:
         )
 
     def _concrete_gradients(self, parameters, others, features, alpha):
-        """Returns `pure_gradients`, traced once for batches of any shape.
-
-        Under XLA each shape is then compiled from that one trace.
-        """
+        """Returns `pure_gradients`; XLA compiles each shape from one trace."""
         names = tuple(sorted(features))
         if (names, alpha) not in self._traced:
 
@@ -349,6 +347,8 @@ class TrainStep:
                 functools.partial(replica, **fixed), args=args
             )
 
+        if self._strategy.num_replicas_in_sync == 1:
+            return AnyBatchFunction(run)
         return tf.function(run, autograph=False, reduce_retracing=True)
 
     def _replica_gradients(self, features, seed, alpha):
