@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 _MOST = 1 << 28  # bytes that a file may have, unpacked
+_MOST_AXES = 32  # of an IDX file
 _NO_IDX = "no whole IDX file of bytes; get the file again"
 _CIFAR_RECORD = 1 + 32 * 32 * 3
 _DIGITS = tuple(str(i) for i in range(10))
@@ -159,7 +160,8 @@ def read_idx(path: str) -> np.ndarray:
     except struct.error as error:
         raise UserError(f"{path}: {_NO_IDX}") from error
     values = np.frombuffer(content, np.uint8, offset=4 + 4 * rank)
-    if zeros or kind != 8 or values.size != math.prod(shape):
+    whole = rank <= _MOST_AXES and values.size == math.prod(shape)
+    if zeros or kind != 8 or not whole:
         raise UserError(f"{path}: {_NO_IDX}")
     return values.reshape(shape)
 

@@ -29,6 +29,9 @@ INPUTS = {
     "checkpoints": 150,
     "crafted indexes": 60,
     "metrics": 40,
+    "image files": 120,
+    "photographs": 40,
+    "sound files": 150,
     "serving requests": 40,
     "served answers": 60,
 }
