@@ -99,17 +99,18 @@ def _specification(predictor):
     return transformer_spec.TransformerSpec(encoder, decoder)
 
 
-def translator(folder: str, predictor):
+def translator(folder: str, predictor, compute_type: str = "default"):
     """Returns a function from sentences to sentences of what was written.
 
     Args:
         folder: str, from `write`.
         predictor: the Predictor, whose search options hold as far as
             CTranslate2 has them: beam size, alpha, most ids.
+        compute_type: str, CTranslate2's; by default that of the weights.
     """
     import ctranslate2
 
-    model = ctranslate2.Translator(folder)
+    model = ctranslate2.Translator(folder, compute_type=compute_type)
     encoder, options = predictor.encoder, predictor.options
     ids_of = {token: i for i, token in enumerate(_tokens(encoder))}
 

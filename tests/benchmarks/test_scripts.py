@@ -157,3 +157,30 @@ def test_lanes_cannot_be_set_once_tensorflow_has_computed():
     )
     assert finished.returncode == 1
     assert "has computed something before" in finished.stderr
+
+
+def test_agreement_is_of_scores_and_of_lines():
+    import agreement
+
+    def row(name, asked, bleu, same):
+        scores = {"bleu": bleu, "bleu_signature": "s"}
+        fields = {"asked": asked, "same": same, "lines": 200}
+        return {"name": name, "scores": scores, **fields}
+
+    found = {
+        "metric": "bleu",
+        "rows": [
+            row("model", False, 40.0, 200),
+            row("good", True, 39.91, 194),
+            row("better by chance", True, 40.11, 200),
+            row("other lines", True, 40.0, 193),
+            row("not asked", False, 30.0, 0),
+        ],
+    }
+    missed = agreement.failures(found, most_lost=0.1, least_same=97.0)
+    assert [line.split(":")[0] for line in missed] == [
+        "better by chance",
+        "other lines",
+    ]
+    assert "0.11 away" in missed[0]
+    assert "96.5% of the lines" in missed[1]
