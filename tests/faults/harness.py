@@ -86,6 +86,7 @@ class Harness:
         log: called with a line about each event.
         latest: float, when the last kill may come, as a share of the time
             that an undisturbed start takes.
+        export: bool, whether the training runs end with an export.
     Attributes:
         tally: Tally.
         kinds: what can be disturbed, by name.
@@ -98,6 +99,7 @@ class Harness:
         seed: int,
         log: Callable[[str], None],
         latest: float = 1.0,
+        export: bool = True,
     ):
         self.folder = folder
         self._latest = latest
@@ -107,10 +109,11 @@ class Harness:
         self._expected: dict[str, dict[str, str]] = {}
         self._seconds: dict[str, float] = {}
         self._runs = 0
+        end = "--export" if export else "--noexport"
         kinds = (
             Kind(
                 "one worker",
-                lambda place: runs.train_command(place, steps),
+                lambda place: runs.train_command(place, steps, end),
                 lambda place: runs.fingerprint(place / "run"),
             ),
             Kind(
@@ -118,6 +121,7 @@ class Harness:
                 lambda place: runs.train_command(
                     place,
                     steps,
+                    end,
                     "--strategy=multi_worker",
                     f"--worker_wait_secs={BOUND_SECONDS / 2:.0f}",
                 ),
