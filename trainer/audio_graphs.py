@@ -32,6 +32,10 @@ class AudioGraphs(TextGraphs):
         samples = tf.clip_by_value(samples, -_FULL_SCALE, _FULL_SCALE - 1)
         return tf.cast(samples, tf.int32), truncated
 
+    def _sizes(self, ids: tf.Tensor) -> tf.Tensor:
+        rows, samples = tf.unstack(tf.shape(ids))
+        return tf.fill([rows], samples // self._model.task.unit("inputs"))
+
     def _lengths(self, ids: tf.Tensor) -> tf.Tensor:
         states = self._model.inputs_mask(ids)
         return tf.math.count_nonzero(states, axis=1, dtype=tf.int32)

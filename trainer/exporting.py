@@ -86,7 +86,9 @@ class ServingModule(tf.Module):
         self.weights = [v.value for v in predictor.model.weights]
         graphs = predictor.new_graphs(form.parts, form.weights == "constants")
         signatures: dict[str, Signature] = graphs.signatures()
-        self.functions = {n: s.traced() for n, s in signatures.items()}
+        # A request of any size, in the memory of a batch.
+        turns = (graphs.row_sizes, predictor.options.batch_size)
+        self.functions = {n: s.traced(*turns) for n, s in signatures.items()}
         # Those that the inputs alone suffice for, with the others' defaults.
         self.warmed_up = {
             name: {k: v.numpy() for k, v in signature.defaults.items()}

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import tensorflow as tf
 
 from t2t_lite.data.text_encoder import EOS_ID, NUM_SPECIAL_IDS
 from t2t_lite.decoding.search import SearchOptions
 from t2t_lite.models.masking import MASK_ID
 from t2t_lite.trainer.signatures import Signature
+from t2t_lite.trainer.sources import IMAGES
 
 BLANK = "<mask>"
 _MOST_TOKENS = 5
@@ -81,6 +84,19 @@ class DirectGraphs:
     def answers(self, inputs: tf.Tensor) -> dict[str, tf.Tensor]:
         """Returns `outputs`, `scores`, `truncated` bool (batch,), and more."""
         raise NotImplementedError
+
+    def row_sizes(self, given: Mapping[str, tf.Tensor]) -> tf.Tensor:
+        """Returns how much of `options.batch_size` each row takes.
+
+        Returns:
+            Int32 (batch,): ids of a text; of images 64 are a batch.
+        """
+        inputs = given["inputs"]
+        if self._task.inputs == "image":
+            size = max(1, self.options.batch_size // IMAGES)
+            return tf.fill(tf.shape(inputs)[:1], size)
+        ids = self._ids(inputs)[0]
+        return tf.math.count_nonzero(ids, axis=1, dtype=tf.int32)
 
     def encode(self, inputs: tf.Tensor) -> dict[str, tf.Tensor]:
         """Returns a vector of each text, see `TextGraphs.encode`."""

@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
+from t2t_lite.trainer.turns import in_turns
+
 
 class Signature(NamedTuple):
     """A function of named tensors, for clients of an export.
@@ -22,12 +24,21 @@ class Signature(NamedTuple):
     specs: Mapping[str, tf.TensorSpec]
     defaults: Mapping[str, tf.Tensor] = {}
 
-    def traced(self) -> Any:
+    def traced(
+        self, sizes: Callable[..., tf.Tensor] | None = None, budget: int = 0
+    ) -> Any:
         """Returns a tf.function of the named inputs.
 
         The defaults go into a SavedModel, where a server finds them for
         inputs that a request leaves out.
+
+        Args:
+            sizes, budget: of rows and of a turn, see `in_turns`; by default all
+                rows are taken at once.
         """
+        function = self.function
+        if sizes is not None:
+            function = in_turns(function, self.specs, sizes, budget)
         parameters = [
             inspect.Parameter(
                 name,
@@ -40,7 +51,7 @@ class Signature(NamedTuple):
         def call(*args, **kwargs):
             bound = call.__signature__.bind(*args, **kwargs)
             bound.apply_defaults()
-            return self.function(**bound.arguments)
+            return function(**bound.arguments)
 
         call.__signature__ = inspect.Signature(parameters)
         return tf.function(

@@ -14,7 +14,7 @@ from t2t_lite.task import Task
 
 _MAX_BYTES = 1 << 28
 # Images that are a batch, whatever their size.
-_IMAGES = 64
+IMAGES = 64
 
 
 def batch(inputs: Sequence[Any], task: Task) -> tf.Tensor:
@@ -102,7 +102,7 @@ def length(line: str, task: Task, most: int) -> int:
             of a second of clips; of images it holds 64.
     """
     if task.inputs == "image":
-        return max(1, most // _IMAGES)
+        return max(1, most // IMAGES)
     if task.inputs == "audio":
         path = line.strip()
         there = os.path.isfile(path)  # reading it says what is wrong

@@ -6,6 +6,7 @@ serves all requests.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import tensorflow as tf
@@ -13,7 +14,13 @@ import tensorflow as tf
 from t2t_lite.data.text_encoder import EOS_ID
 from t2t_lite.decoding import mbr
 from t2t_lite.decoding.parts import side_by_side
-from t2t_lite.decoding.request import OPTIONS, Request, output_lengths
+from t2t_lite.decoding.request import (
+    LONGEST,
+    MOST,
+    OPTIONS,
+    Request,
+    output_lengths,
+)
 from t2t_lite.decoding.search import (
     SearchOptions,
     SearchResult,
@@ -23,9 +30,10 @@ from t2t_lite.decoding.search import (
 )
 from t2t_lite.layers import frozen_weights, held_weights
 from t2t_lite.trainer.signatures import Signature
+from t2t_lite.trainer.unknown_words import replaced
 
-# How SentencePiece writes an unknown piece.
-_UNKNOWN = " \u2047 "
+_USUAL_BEAMS = 4
+_OUTPUT_SHARE = 3  # ids that an output may have and seldom has, as one
 _LENGTHS = {
     "extra_length": tf.int32,
     "max_ratio": tf.float32,
@@ -202,12 +210,13 @@ class TextGraphs:
         unknown = tf.reduce_any(result.ids == self._tokenizer.unk_id)
         return tf.cond(
             unknown & tf.reduce_any(wanted),
-            lambda: self._replaced(source, result, wanted),
+            lambda: replaced(
+                self._model, self._tokenizer, source, result, wanted
+            ),
             lambda: self._pieces_of(result),
         )
 
     def _tokens(self, ids, best, wishes) -> dict[str, Any]:
-        """Returns the tokens of inputs and best outputs, and attention."""
         return {
             "input_tokens": self._tokenizer.tokens(ids),
             "output_tokens": self._tokenizer.tokens(best),
@@ -215,9 +224,10 @@ class TextGraphs:
         }
 
     def _attention(self, ids, best, wishes) -> tf.Tensor:
+        said = tf.cast(best != 0, tf.float32)[:, :, None]
         return tf.cond(
             tf.reduce_any(wishes["return_attention"]),
-            lambda: self._model.attention(ids, best),
+            lambda: self._model.attention(ids, best) * said,
             lambda: tf.zeros([tf.shape(ids)[0], 0, 0]),
         )
 
@@ -271,6 +281,32 @@ class TextGraphs:
             "truncated": truncated,
         }
 
+    def row_sizes(self, given: Mapping[str, tf.Tensor]) -> tf.Tensor:
+        """Returns how much of `options.batch_size` each row takes.
+
+        Args:
+            given: the arguments of a signature by name.
+        Returns:
+            Int32 (batch,): ids of the input, of `targets`, or a third of those
+            that the output may have, whatever is most; where a row wants more
+            beams than usual, so many times as many.
+        """
+        ids = self._ids(given["inputs"])[0]
+        wishes = {**self.defaults(), **given}
+        lengths = {name: wishes[name] for name in _LENGTHS}
+        _, longest = output_lengths(self._lengths(ids), **lengths)
+        longest = tf.clip_by_value(longest, 0, LONGEST) // _OUTPUT_SHARE
+        sizes = tf.maximum(self._sizes(ids), longest)
+        if "targets" in given:
+            targets = self._text_ids(given["targets"])[0]
+            sizes = tf.maximum(sizes, _count(targets))
+        beams = tf.maximum(wishes["beam_size"], wishes["num_results"])
+        usual = max(self.options.beam_size, _USUAL_BEAMS)
+        return sizes * -(-tf.clip_by_value(beams, 1, MOST) // usual)
+
+    def _sizes(self, ids: tf.Tensor) -> tf.Tensor:
+        return _count(ids)  # in the unit of batches
+
     def _ids(self, inputs: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Returns what the model reads, and what was cut.
 
@@ -308,8 +344,7 @@ class TextGraphs:
         ).checked()
 
     def _lengths(self, ids: tf.Tensor) -> tf.Tensor:
-        """Returns how long the inputs are, for the lengths of outputs."""
-        return tf.math.count_nonzero(ids, axis=1, dtype=tf.int32)
+        return _count(ids)  # for the lengths of outputs
 
     def _prefix(self, ids: tf.Tensor, row) -> tf.Tensor:
         """Returns what the outputs begin with, int32 (batch, length)."""
@@ -359,42 +394,7 @@ class TextGraphs:
             "scores": tf.where(visible | none, result.scores, 0.0),
         }
 
-    def _replaced(self, source, result: SearchResult, wanted) -> tf.Tensor:
-        """Returns the texts, unknown pieces replaced by the input's.
 
-        Each becomes the piece of the input that it looked at most. A text
-        that has the mark of an unknown piece of its own is left as it is.
-        """
-        inputs, ids = source
-        shape = tf.shape(result.ids)
-        count = shape[0] * shape[1]
-        outputs = tf.reshape(result.ids, [count, shape[2]])
-        sources = tf.repeat(ids, shape[1], axis=0)
-        attention = self._model.attention(sources, outputs)
-        # What is no text, padding and end mark, cannot be copied.
-        attention = tf.where((sources <= EOS_ID)[:, None], -1.0, attention)
-        seen = tf.argmax(attention, axis=2, output_type=tf.int32)
-        pieces = self._tokenizer.surfaces(inputs).to_tensor("")
-        width = tf.shape(ids)[1]
-        pieces = tf.concat([pieces, tf.fill([shape[0], width], "")], axis=1)
-        pieces = tf.repeat(pieces[:, :width], shape[1], axis=0)
-        copied = tf.gather(pieces, seen, batch_dims=1)
-        unknown = outputs == self._tokenizer.unk_id
-        copied = tf.ragged.boolean_mask(copied, unknown)
-        copied = copied.with_values(" " + copied.values + " ")
-        texts = self._tokenizer.detokenize(outputs)
-        parts = tf.strings.split(texts, sep=_UNKNOWN)
-        fits = parts.row_lengths() == copied.row_lengths() + 1
-        fits &= tf.repeat(tf.broadcast_to(wanted, shape[:1]), shape[1])
-        parts, copied = (
-            tf.ragged.boolean_mask(row, fits).to_tensor("")
-            for row in (parts, copied)
-        )
-        last = tf.fill([tf.shape(copied)[0], 1], "")
-        copied = tf.concat([copied, last], axis=1)
-        width = tf.minimum(tf.shape(parts)[1], tf.shape(copied)[1])
-        mended = tf.stack([parts[:, :width], copied[:, :width]], axis=2)
-        mended = tf.strings.reduce_join(mended, axis=[2, 1])  # pairs first
-        mended = tf.strings.strip(mended)
-        texts = tf.tensor_scatter_nd_update(texts, tf.where(fits), mended)
-        return tf.reshape(texts, shape[:2])
+def _count(ids: tf.Tensor) -> tf.Tensor:
+    """Returns how many ids each row has, int32 (batch,)."""
+    return tf.math.count_nonzero(ids, axis=1, dtype=tf.int32)
