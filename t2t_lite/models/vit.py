@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import Any
 
 import keras
@@ -20,6 +21,9 @@ from t2t_lite.models.transformer_parts import (
 from t2t_lite.registry import HPARAMS, MODELS
 from t2t_lite.task import Task
 
+# Of random erasing: shares of an image, and how many times as high as wide.
+_LEAST_ERASED, _MOST_ERASED, _LONGEST_ERASED = 0.02, 0.33, 10 / 3
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class VitHParams(TransformerHParams):
@@ -31,17 +35,22 @@ class VitHParams(TransformerHParams):
         crop_padding: training images are moved by up to so many pixels in
             each direction, at random.
         flip: training images are mirrored, half of them.
+        random_erasing: share of training images of which a rectangle, of a
+            random place, size and form, becomes noise (Zhong et al. 2020).
     """
 
     patch_size: int = 16
     crop_padding: int = 0
     flip: bool = False
+    random_erasing: float = 0.0
 
     def __post_init__(self):
         super().__post_init__()
         size, padding = self.patch_size, self.crop_padding
         require(size > 0, "patch_size", "an int above 0", size)
         require(padding >= 0, "crop_padding", "an int of 0 or more", padding)
+        share = self.random_erasing
+        require(0 <= share <= 1, "random_erasing", "a share in [0, 1]", share)
 
 
 @MODELS.register("vit")
@@ -105,13 +114,15 @@ class VisionTransformer(TransformerModel):
 
     def prepared(self, features: Features, training: bool) -> Features:
         h = self.hparams
-        if not training or not (h.crop_padding or h.flip):
+        if not training or not (h.crop_padding or h.flip or h.random_erasing):
             return features
         images = tf.reshape(features["inputs"], [-1, *self.task.image_shape])
         if h.crop_padding:
             images = _moved(images, h.crop_padding)
         if h.flip:
             images = _mirrored(images)
+        if h.random_erasing:
+            images = _erased(images, h.random_erasing)
         shape = tf.shape(features["inputs"])
         return {**features, "inputs": tf.reshape(images, shape)}
 
@@ -171,6 +182,29 @@ def _mirrored(images: tf.Tensor) -> tf.Tensor:
     (drawn,) = layers.uniform_draws([tf.shape(images)[0]], 1)
     chosen = (drawn < 0.5)[:, None, None, None]
     return tf.where(chosen, tf.reverse(images, [2]), images)
+
+
+def _erased(images: tf.Tensor, share: float) -> tf.Tensor:
+    """Fills a rectangle with noise; sizes and forms are the paper's."""
+    count, height, width = tf.unstack(tf.shape(images)[:3])
+    chosen, area, form, top, left = layers.uniform_draws([count], 5)
+    area = _LEAST_ERASED + (_MOST_ERASED - _LEAST_ERASED) * area
+    form = tf.exp((2 * form - 1) * math.log(_LONGEST_ERASED))
+    inside = chosen[:, None] < share
+
+    def span(part, begin, size):
+        """Returns which of `size` places are in, bool (count, size)."""
+        size_in_pixels = tf.cast(size, tf.float32)
+        long = tf.minimum(part, 1.0) * size_in_pixels
+        first = (begin * (size_in_pixels - long))[:, None]
+        places = tf.range(size_in_pixels)[None]
+        return (places >= first) & (places < first + long[:, None])
+
+    rows = span(tf.sqrt(area * form), top, height) & inside
+    columns = span(tf.sqrt(area / form), left, width)
+    erased = (rows[:, :, None] & columns[:, None])[..., None]
+    (noise,) = layers.uniform_draws(tf.shape(images), 1)
+    return tf.where(erased, tf.cast(noise * 256.0, images.dtype), images)
 
 
 @HPARAMS.register("vit_tiny")

@@ -19,7 +19,7 @@ from tests.models.small import (
 UPDATES = 4
 DROPPING = {"layer_prepostprocess_dropout": 0.3}
 DRAWING = {
-    "image": {"crop_padding": 1, "flip": True},
+    "image": {"crop_padding": 1, "flip": True, "random_erasing": 0.5},
     "speech": {"time_masks": 1, "frequency_masks": 1},
 }
 each = pytest.mark.parametrize("case", CASES)

@@ -79,8 +79,38 @@ def test_training_images_are_moved_and_mirrored():
     assert 70 < mirrored < 130
 
 
+def test_a_rectangle_of_some_images_becomes_noise():
+    model = small_model("image", random_erasing=0.6)
+    batch = features_of("image", rows=300)
+    before, after = images_of(batch), prepared(model, batch)
+    places, shares, forms = set(), [], []
+    for old, new in zip(before, after, strict=True):
+        changed = (old != new).any(axis=2)
+        rows, columns = np.nonzero(changed)
+        if not len(rows):
+            continue
+        top, left = rows.min(), columns.min()
+        high, wide = np.ptp(rows) + 1, np.ptp(columns) + 1
+        inside = changed[top : top + high, left : left + wide]
+        assert inside.all(), "not a rectangle"
+        shares.append(high * wide / (HEIGHT * WIDTH))
+        forms.append(high / wide)
+        places.add((top, left))
+    # Of the rectangles the least has no whole pixel.
+    assert 130 < len(shares) < 210
+    assert max(shares) < 0.5
+    assert 0.1 < np.mean(shares) < 0.25
+    assert min(forms) < 0.5
+    assert max(forms) > 2
+    assert len(places) > 20
+    erased = after[(before != after).any(axis=3)]
+    assert 100 < erased.mean() < 155
+    assert erased.min() < 10
+    assert erased.max() > 245
+
+
 def test_they_are_drawn_from_the_seed_and_left_alone_otherwise():
-    model = small_model("image", crop_padding=2, flip=True)
+    model = small_model("image", crop_padding=2, flip=True, random_erasing=0.5)
     batch = features_of("image", rows=20)
     first, again = prepared(model, batch), prepared(model, batch)
     np.testing.assert_array_equal(first, again)
@@ -93,6 +123,7 @@ def test_they_are_drawn_from_the_seed_and_left_alone_otherwise():
     ("changes", "message"),
     [
         ({"patch_size": 0}, "patch_size: expected an int above 0"),
+        ({"random_erasing": 1.5}, "random_erasing: expected a share in"),
         ({"crop_padding": -1}, "crop_padding: expected an int of 0 or more"),
     ],
 )
