@@ -39,7 +39,7 @@ class Recipe:
 _POLARITY = [
     "--problem=sentiment_polarity",
     "--model=transformer_encoder_small",
-    "--hparams=vocab_size=4000,batch_size=2048,"
+    "--hparams=vocab_size=8000,batch_size=2048,rdrop_alpha=1,"
     "learning_rate_constant=0.0005,layer_prepostprocess_dropout=0.3,"
     "classifier_dropout=0.3",
     "--train_steps=800",
@@ -86,8 +86,8 @@ RECIPES = {
             "--problem=languagemodel_files",
             "--train_text={texts}",
             "--model=transformer_encoder_small",
-            "--hparams=vocab_size=4000,batch_size=4096",
-            "--train_steps=12000",
+            "--hparams=vocab_size=8000,batch_size=4096",
+            "--train_steps=5000",
             "--eval_interval=1000",
             "--noexport",
         ],
@@ -121,8 +121,8 @@ RECIPES = {
             "--problem=image_fashion_mnist",
             "--model=vit_tiny",
             "--hparams=patch_size=7,num_hidden_layers=6,flip=true,"
-            "layer_prepostprocess_dropout=0.2",
-            "--train_steps=15000",
+            "layer_prepostprocess_dropout=0.15,random_erasing=0.25",
+            "--train_steps=14000",
             "--eval_interval=1000",
         ],
         "accuracy",
@@ -142,7 +142,7 @@ RECIPES = {
     ),
     "multi30k_transformer": Recipe(
         "Multi30k en-de, transformer_tiny",
-        [*_MULTI30K, "--model=transformer_tiny", "--train_steps=3000"],
+        [*_MULTI30K, "--model=transformer_tiny", "--train_steps=2500"],
         "bleu",
     ),
     "multi30k_rnn": Recipe(
