@@ -59,6 +59,8 @@ _MULTI30K = [
     "--eval_interval=500",
     "--eval_decode_examples=100",
 ]
+# T2T's 16,000 are for a training of days.
+_SHORT = ["--hparams=learning_rate_warmup_steps=8000", "--train_steps=3000"]
 
 RECIPES = {
     "shakespeare": Recipe(
@@ -142,18 +144,12 @@ RECIPES = {
     ),
     "multi30k_transformer": Recipe(
         "Multi30k en-de, transformer_tiny",
-        [
-            *_MULTI30K,
-            "--model=transformer_tiny",
-            # T2T's 16,000 are for a training of days.
-            "--hparams=learning_rate_warmup_steps=8000",
-            "--train_steps=3000",
-        ],
+        [*_MULTI30K, "--model=transformer_tiny", *_SHORT],
         "bleu",
     ),
     "multi30k_rnn": Recipe(
         "Multi30k en-de, rnn_attention_tiny, as long as that by the clock",
-        [*_MULTI30K, "--model=rnn_attention_tiny", "--train_steps=3000"],
+        [*_MULTI30K, "--model=rnn_attention_tiny", *_SHORT],
         "bleu",
     ),
 }
