@@ -67,7 +67,7 @@ def exports(
         )
         yield name, True, SavedModel(path, reference.model.task)
     try:
-        import ctranslate2  # noqa: F401
+        import ctranslate2
     except ImportError:
         print("skipped CTranslate2: pip install ctranslate2")
         return
@@ -75,7 +75,11 @@ def exports(
 
     path = os.path.join(folder, "ctranslate2")
     write(reference, path)
+    known = ctranslate2.get_supported_compute_types("cpu")
     for dtype, asked in TYPES.items():
+        if dtype not in known:
+            print(f"skipped CTranslate2 {dtype}: not on this processor")
+            continue
         answer = translator(path, reference, dtype)
         yield f"CTranslate2 {dtype}", asked, answer
 
