@@ -118,14 +118,17 @@ class Memory:
         return {"begin": values[0], "mid": middle, "end": values[-1]}
 
 
-def growth(samples: Sequence[tuple[float, float]]) -> float | None:
+def growth(
+    samples: Sequence[tuple[float, float]], warm_up: float = 0.1
+) -> float | None:
     """Returns by how many MiB memory grew after the warm-up.
 
-    The medians of the second and of the last tenth of the time are compared;
-    the first tenth is the warm-up. None = too few samples to say.
+    The medians of the tenth of the time after it and of the last tenth are
+    compared. None = too few samples to say.
 
     Args:
         samples: (seconds, MiB) each, in order.
+        warm_up: float, share of the time.
     """
     if len(samples) < 10:
         return None
@@ -135,5 +138,5 @@ def growth(samples: Sequence[tuple[float, float]]) -> float | None:
         part = sorted(m for s, m in samples if low * end <= s <= high * end)
         return part[len(part) // 2] if part else None
 
-    before, after = median(0.1, 0.2), median(0.9, 1.0)
+    before, after = median(warm_up, warm_up + 0.1), median(0.9, 1.0)
     return None if None in (before, after) else after - before
