@@ -16,6 +16,7 @@ length penalty of length_offset=0, so give that where it is to be compared.
 from __future__ import annotations
 
 import argparse
+import itertools
 import os
 import pathlib
 import sys
@@ -35,10 +36,7 @@ REPORT = measuring.RESULTS.parent / "decoding" / "agreement.json"
 FORMS = {
     "SavedModel float32": ("float32", "variables", 1),
     "SavedModel bfloat16": ("bfloat16", "variables", 1),
-    "SavedModel bfloat16, constants in 2 parts": (
-        *("mixed_bfloat16", "constants"),
-        2,
-    ),
+    "SavedModel bfloat16, 2 parts": ("mixed_bfloat16", "constants", 2),
 }
 # CTranslate2's types, and whether each is asked to agree.
 TYPES = {"float32": True, "bfloat16": False, "int8": False}
@@ -99,29 +97,28 @@ def measure(args) -> dict:
     )
     reference = inference.load(run, decode_hparams=search)
 
-    def row(name, asked, outputs, expected, seconds):
-        scores = problem.score(outputs, texts.references, texts.sources)
-        pairs = zip(outputs, expected, strict=True)
-        same = sum(a == b for a, b in pairs)
-        print(f"  {name}: {seconds:.0f} s", flush=True)
-        return {
-            "name": name,
-            "asked": asked,
-            "scores": scores,
-            "same": same,
-            "lines": len(outputs),
-        }
-
-    begin = time.perf_counter()
-    expected = reference(texts.sources)
-    seconds = time.perf_counter() - begin
-    rows = [row("Keras float32", False, expected, expected, seconds)]
+    rows, expected = [], None
     with tempfile.TemporaryDirectory() as folder:
-        for name, asked, answer in exports(run, search, reference, folder):
+        first = ("Keras float32", False, reference)
+        others = exports(run, search, reference, folder)
+        for name, asked, answer in itertools.chain([first], others):
             begin = time.perf_counter()
             outputs = answer(texts.sources)
             seconds = time.perf_counter() - begin
-            rows.append(row(name, asked, outputs, expected, seconds))
+            print(f"  {name}: {seconds:.0f} s", flush=True)
+            expected = expected or outputs
+            pairs = zip(outputs, expected, strict=True)
+            rows.append(
+                {
+                    "name": name,
+                    "asked": asked,
+                    "scores": problem.score(
+                        outputs, texts.references, texts.sources
+                    ),
+                    "same": sum(a == b for a, b in pairs),
+                    "lines": len(outputs),
+                }
+            )
     return {
         "problem": description.problem,
         "model": description.model,

@@ -6,8 +6,8 @@
 Runs t2t_lite_decoder on the file and samples its memory. Then once more with
 --resume, killed with SIGKILL after random times and started again until it
 ends. Exits with 1 where memory grew by more than --max_growth MiB after the
-first four tenths of the time, in which TensorFlow still meets new sizes of
-batches and keeps buffers for them, or the two results differ in any byte.
+first four tenths of the time, in which it rises to its level, or the two
+results differ in any byte.
 """
 
 from __future__ import annotations

@@ -92,7 +92,8 @@ class Seed:
 
     def without_places(self, text: str) -> str:
         """Returns a text that does not say where this machine has its files."""
-        text = text.replace(f"{self.work}/", "")
+        for work in (str(self.work), os.path.relpath(self.work)):
+            text = re.sub(rf"(?<![\w./-]){re.escape(work)}/", "", text)
         if self.source:
             text = text.replace(str(self.source), self.source.name)
         return text

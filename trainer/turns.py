@@ -7,6 +7,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from t2t_lite.decoding.parts import concatenated
 from t2t_lite.decoding.state import NEVER
 
 Tensors = Mapping[str, tf.Tensor]
@@ -75,7 +76,9 @@ def _looped(
         found = function({n: _rows(v, mine) for n, v in arguments.items()})
         after = {
             name: tf.ensure_shape(
-                _below(before[name], found[name], _fill(name, spec.dtype)),
+                concatenated(
+                    [before[name], found[name]], _fill(name, spec.dtype)
+                ),
                 spec.shape,
             )
             for name, spec in specs.items()
@@ -110,18 +113,3 @@ def _rows(value: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
     """Returns some rows of a value, or its only one as many times."""
     only = tf.shape(value)[0] == 1
     return tf.gather(value, tf.where(only, tf.zeros_like(rows), rows))
-
-
-def _below(first: tf.Tensor, second: tf.Tensor, fill: Any) -> tf.Tensor:
-    """Returns the rows of both, filled up to the same shape."""
-    values = (first, second)
-    shapes = [tf.shape(value)[1:] for value in values]
-    most = tf.maximum(*shapes)
-
-    def filled(value, shape):
-        after = tf.concat([[0], most - shape], axis=0)
-        paddings = tf.stack([tf.zeros_like(after), after], axis=1)
-        return tf.pad(value, paddings, constant_values=fill)
-
-    pairs = zip(values, shapes, strict=True)
-    return tf.concat([filled(*pair) for pair in pairs], axis=0)

@@ -8,6 +8,7 @@ each other once, at the end.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import tensorflow as tf
 
@@ -49,19 +50,11 @@ def side_by_side(search: Search, parts: int) -> Search:
 
 def _joined(found: Sequence[SearchResult], rows: tf.Tensor) -> SearchResult:
     """Puts the results of all parts back into the order of the batch."""
-    sizes = [tf.shape(result.ids)[1:] for result in found]
-    most = tf.reduce_max(tf.stack(sizes), axis=0)
     back = tf.argsort(rows)
 
     def joined(name, fill):
-        values = []
-        for result in found:
-            value = getattr(result, name)
-            missing = most[: value.shape.rank - 1] - tf.shape(value)[1:]
-            after = tf.concat([[0], missing], axis=0)
-            paddings = tf.stack([tf.zeros_like(after), after], axis=1)
-            values.append(tf.pad(value, paddings, constant_values=fill))
-        return tf.gather(tf.concat(values, axis=0), back)
+        values = [getattr(result, name) for result in found]
+        return tf.gather(concatenated(values, fill), back)
 
     return SearchResult(
         ids=joined("ids", 0),
@@ -69,3 +62,22 @@ def _joined(found: Sequence[SearchResult], rows: tf.Tensor) -> SearchResult:
         lengths=joined("lengths", 0),
         finished=joined("finished", False),
     )
+
+
+def concatenated(values: Sequence[tf.Tensor], fill: Any) -> tf.Tensor:
+    """Returns the rows of all tensors, filled up to the largest shape.
+
+    Args:
+        values: (rows, ...) each, of one dtype and rank; sizes may differ.
+        fill: what they are filled up with, a value of their dtype.
+    Returns:
+        (all rows, ...), those of the first tensor first.
+    """
+    shapes = [tf.shape(value)[1:] for value in values]
+    most = tf.reduce_max(tf.stack(shapes), axis=0)
+    filled = []
+    for value, shape in zip(values, shapes, strict=True):
+        after = tf.concat([[0], most - shape], axis=0)
+        paddings = tf.stack([tf.zeros_like(after), after], axis=1)
+        filled.append(tf.pad(value, paddings, constant_values=fill))
+    return tf.concat(filled, axis=0)

@@ -56,6 +56,21 @@ def source(tmp_path):
     return folder
 
 
+def test_what_is_stored_names_no_folder_of_this_machine(tmp_path, monkeypatch):
+    here = tmp_path / "here"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    for work in (tmp_path / "works", here / "work"):
+        seed = quality_training.Seed("tiny", TINY, 1, work, tmp_path / "files")
+        paths = [str(work), os.path.relpath(work), str(tmp_path / "files")]
+        lines = [f"a {path}/tiny/seed1 network/x" for path in paths]
+        assert seed.without_places("\n".join(lines)).splitlines() == [
+            "a tiny/seed1 network/x",
+            "a tiny/seed1 network/x",
+            "a files/tiny/seed1 network/x",
+        ]
+
+
 def _start(tmp_path, *arguments):
     return subprocess.Popen(
         [
