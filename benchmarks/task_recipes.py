@@ -123,7 +123,7 @@ RECIPES = {
             "--problem=image_fashion_mnist",
             "--model=vit_tiny",
             "--hparams=patch_size=7,num_hidden_layers=6,flip=true,"
-            "layer_prepostprocess_dropout=0.2",
+            "layer_prepostprocess_dropout=0.1,random_erasing=0.25",
             "--train_steps=15000",
             "--eval_interval=1000",
         ],
