@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import keras
 import tensorflow as tf
 
@@ -26,6 +28,10 @@ class Dropout(keras.layers.Layer):
     Args:
         rate: float in [0, 1), the share to drop; one that is not 0 drops at
             least 1 / 256 and at most 255 / 256.
+        noise_shape: sequence of int and None, as long as the inputs' shape: an
+            axis of 1 shares its draw, None is as long as the inputs' axis.
+            `(None, None, 1)` drops whole vectors of (batch, length, size).
+            None = a draw for every element.
 
     Call arguments:
         inputs: float tensor of any shape.
@@ -35,12 +41,24 @@ class Dropout(keras.layers.Layer):
         Float tensor of the inputs' shape.
 
     Raises:
-        ValueError: the rate is outside [0, 1).
+        ValueError: the rate is outside [0, 1), or the noise shape is not one
+            of ints above 0 and None, or not as long as the inputs' shape.
     """
 
-    def __init__(self, rate: float, **kwargs) -> None:
+    def __init__(
+        self,
+        rate: float,
+        noise_shape: Sequence[int | None] | None = None,
+        **kwargs,
+    ) -> None:
         super().__init__(**kwargs)
         check_rate("rate", rate)
+        if any(axis is not None and axis < 1 for axis in noise_shape or ()):
+            raise ValueError(
+                "noise_shape: expected ints above 0 and None, got "
+                f"{noise_shape!r}"
+            )
+        self.noise_shape = None if noise_shape is None else list(noise_shape)
         self.rate = rate
         self._dropped_levels = _rounded_levels(rate)
         if rate > 0:
@@ -50,7 +68,25 @@ class Dropout(keras.layers.Layer):
     def call(self, inputs, training=None):
         if not training or self.rate == 0:
             return inputs
-        return _drop(inputs, next_seed(self._own_seed), self._dropped_levels)
+        shape, size = self._draws(inputs)
+        draws = _random_bytes(shape, size, next_seed(self._own_seed))
+        keep = draws >= tf.constant(self._dropped_levels, tf.uint8)
+        return _drop(inputs, keep, self._dropped_levels)
+
+    def _draws(self, inputs: tf.Tensor) -> tuple[tf.Tensor, int | tf.Tensor]:
+        """Returns the shape of the draws and how many they are."""
+        shape, noise = tf.shape(inputs), self.noise_shape
+        if noise is None:
+            static = inputs.shape.num_elements()
+            return shape, tf.size(inputs) if static is None else static
+        if len(noise) != inputs.shape.rank:
+            raise ValueError(
+                f"noise_shape: expected {inputs.shape.rank} axes for inputs "
+                f"of shape {inputs.shape}, got {noise}"
+            )
+        whole = [axis is None for axis in noise]
+        shape = tf.where(whole, shape, [axis or 0 for axis in noise])
+        return shape, tf.reduce_prod(shape)
 
     def _own_seed(self) -> tf.Tensor:
         return tf.cast(self.seed_generator.next(), tf.int32)
@@ -59,7 +95,11 @@ class Dropout(keras.layers.Layer):
         return input_shape
 
     def get_config(self):
-        return {**super().get_config(), "rate": self.rate}
+        return {
+            **super().get_config(),
+            "rate": self.rate,
+            "noise_shape": self.noise_shape,
+        }
 
 
 def _rounded_levels(rate: float) -> int:
@@ -68,10 +108,9 @@ def _rounded_levels(rate: float) -> int:
     return min(max(round(rate * _LEVELS), 1), _LEVELS - 1)
 
 
-def _drop(inputs: tf.Tensor, seed: tf.Tensor, dropped: int) -> tf.Tensor:
-    """Drops `dropped` of 256 elements on average."""
+def _drop(inputs: tf.Tensor, keep: tf.Tensor, dropped: int) -> tf.Tensor:
+    """Scales up what is kept where `dropped` of 256 elements are not."""
     scale = tf.constant(_LEVELS / (_LEVELS - dropped), inputs.dtype)
-    keep = _random_bytes(inputs, seed) >= tf.constant(dropped, tf.uint8)
 
     @tf.custom_gradient
     def apply(values):
@@ -87,10 +126,10 @@ def _select(keep: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
     return tf.where(keep, values, tf.zeros([], values.dtype))
 
 
-def _random_bytes(like: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-    """Returns uniform uint8 values of the shape of `like`."""
-    static = like.shape.num_elements()
-    size = tf.size(like) if static is None else static
+def _random_bytes(
+    shape: tf.Tensor, size: int | tf.Tensor, seed: tf.Tensor
+) -> tf.Tensor:
+    """Returns `size` uniform uint8 values in a shape."""
     # The one op under stateless_uniform: a dozen fewer to trace for each
     # draw. Philox (1) by name: the default differs between XLA and the graph.
     words = tf.raw_ops.StatelessRandomUniformFullIntV2(
@@ -101,4 +140,4 @@ def _random_bytes(like: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         dtype=tf.uint32,
     )
     flat = tf.reshape(tf.bitcast(words, tf.uint8), [-1])
-    return tf.reshape(tf.slice(flat, [0], [size]), tf.shape(like))
+    return tf.reshape(tf.slice(flat, [0], [size]), shape)

@@ -19,6 +19,7 @@ from t2t_lite.models.transformer_parts import (
     attention_parameters,
     feed_forward_parameters,
     position_parameters,
+    shifted,
 )
 from t2t_lite.registry import MODELS
 from t2t_lite.task import Task
@@ -151,7 +152,11 @@ class Transformer(TransformerModel):
         states = self._encode(
             inputs, inputs_mask, features.get("inputs_positions"), training
         )
-        x = self._shifted_targets(targets, features.get("targets_segments"))
+        x = self._words(
+            self.target_embedding,
+            shifted(targets, features.get("targets_segments")),
+            training,
+        )
         places = self._places(
             x,
             self.target_position,
@@ -202,18 +207,8 @@ class Transformer(TransformerModel):
         """Returns where the encoder has states, bool (batch, length)."""
         return layers.padding_mask(inputs)
 
-    def _shifted_targets(
-        self, targets: tf.Tensor, segments: tf.Tensor | None
-    ) -> tf.Tensor:
-        """Embeds targets one to the right; zeros start every segment."""
-        ids = tf.pad(targets[:, :-1], [[0, 0], [1, 0]])
-        if segments is not None:
-            before = tf.pad(segments[:, :-1], [[0, 0], [1, 0]])
-            ids = tf.where(segments == before, ids, 0)
-        return self.target_embedding(ids)
-
     def _encode(self, inputs, mask, positions, training) -> tf.Tensor:
-        x = self.source_embedding(inputs)
+        x = self._words(self.source_embedding, inputs, training)
         if self.target_space is not None:
             target_space_id = tf.constant([[self.hparams.target_space_id]])
             x += self.target_space(target_space_id)

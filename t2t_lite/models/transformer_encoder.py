@@ -153,7 +153,8 @@ class TransformerEncoder(TransformerModel):
         return self._mean(inputs, self._encode(inputs, False))
 
     def _encode(self, inputs: tf.Tensor, training: bool) -> tf.Tensor:
-        x = self._placed(self.embedding(inputs), self.position)
+        x = self._words(self.embedding, inputs, training)
+        x = self._placed(x, self.position)
         return self.encoder(
             self.dropout(x, training=training),
             attention_mask=layers.padding_mask(inputs)[:, None],

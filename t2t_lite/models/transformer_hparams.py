@@ -25,6 +25,9 @@ class TransformerHParams(HParams):
         norm: "pre" (T2T) or "post" (the paper).
         layer_prepostprocess_dropout: on embeddings and every residual branch.
         attention_dropout, relu_dropout: on weights, inside the feed-forward.
+        word_dropout: share of the tokens, of inputs and of targets fed back,
+            of which training hides the whole embedding (Sennrich et al. 2016);
+            positions stay, the other embeddings are scaled up.
         attention_bias: biases in the attention's projections.
         position: what tells positions apart. Added to the embeddings, a kind
             of `layers.PositionEncoding`: "sinusoid_t2t", "sinusoid_paper",
@@ -70,6 +73,7 @@ class TransformerHParams(HParams):
     layer_prepostprocess_dropout: float = 0.1
     attention_dropout: float = 0.1
     relu_dropout: float = 0.1
+    word_dropout: float = 0.0
     attention_bias: bool = False
     position: str = "sinusoid_t2t"
     max_relative_position: int = 20
@@ -105,6 +109,7 @@ class TransformerHParams(HParams):
             "layer_prepostprocess_dropout",
             "attention_dropout",
             "relu_dropout",
+            "word_dropout",
         ):
             value = getattr(self, name)
             require(0 <= value < 1, name, "a rate in [0, 1)", value)

@@ -17,6 +17,7 @@ from t2t_lite.models.transformer_parts import (
     attention_parameters,
     feed_forward_parameters,
     position_parameters,
+    shifted,
 )
 from t2t_lite.registry import HPARAMS, MODELS
 from t2t_lite.task import Task
@@ -93,16 +94,15 @@ class TransformerLM(TransformerModel):
         """Returns what the softmax sees, (batch, length, hidden_size)."""
         targets = features["targets"]
         segments = features.get("targets_segments")
-        ids = tf.pad(targets, [[0, 0], [1, 0]])[:, :-1]
+        ids = shifted(targets, segments)
         mask = None
         if segments is not None:
-            before = tf.pad(segments[:, :-1], [[0, 0], [1, 0]])
-            ids = tf.where(segments == before, ids, 0)
             # Local attention is not to have a mask of all pairs.
             local = self.hparams.local_attention_radius is not None
             mask = segments if local else layers.segment_mask(*[segments] * 2)
         positions = features.get("targets_positions")
-        x = self._placed(self.embedding(ids), self.position, positions)
+        x = self._words(self.embedding, ids, training)
+        x = self._placed(x, self.position, positions)
         return self.decoder(
             self.dropout(x, training=training),
             self_mask=mask,

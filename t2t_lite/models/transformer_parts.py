@@ -19,6 +19,7 @@ class TransformerModel(Model):
     Args: see `Model`.
     Attributes:
         dropout: layers.Dropout, that of embeddings.
+        word_dropout: layers.Dropout, that of whole embeddings.
     """
 
     hparams_class = TransformerHParams
@@ -33,6 +34,11 @@ class TransformerModel(Model):
         super().__init__(hparams, task, dtype, name)
         self.dropout = layers.Dropout(
             hparams.layer_prepostprocess_dropout, dtype=self.dtype_policy
+        )
+        self.word_dropout = layers.Dropout(
+            hparams.word_dropout,
+            noise_shape=(None, None, 1),
+            dtype=self.dtype_policy,
         )
 
     @property
@@ -55,6 +61,16 @@ class TransformerModel(Model):
             dtype=self.dtype_policy,
             name=name,
         )
+
+    def _words(self, table, ids: tf.Tensor, training: bool) -> tf.Tensor:
+        """Returns embeddings, in training some of them all zeros.
+
+        Args:
+            table: from `_table`.
+            ids: int32 (batch, length).
+            training: bool.
+        """
+        return self.word_dropout(table(ids), training=training)
 
     def _head(self, name: str = "softmax"):
         """Returns a built table whose logits are those of the targets."""
@@ -152,6 +168,21 @@ class TransformerModel(Model):
             dtype=self.dtype_policy,
             name="decoder",
         )
+
+
+def shifted(targets: tf.Tensor, segments: tf.Tensor | None) -> tf.Tensor:
+    """Returns targets one to the right; zeros start every segment.
+
+    Args:
+        targets: int32 (batch, length).
+        segments: int32 (batch, length), which example a place belongs to;
+            None = a row is one example.
+    """
+    ids = tf.pad(targets[:, :-1], [[0, 0], [1, 0]])
+    if segments is None:
+        return ids
+    before = tf.pad(segments[:, :-1], [[0, 0], [1, 0]])
+    return tf.where(segments == before, ids, 0)
 
 
 def attention_parameters(hparams: TransformerHParams) -> int:

@@ -29,7 +29,8 @@ _LEAST_ERASED, _MOST_ERASED, _LONGEST_ERASED = 0.02, 0.33, 10 / 3
 class VitHParams(TransformerHParams):
     """Hyperparameters of `VisionTransformer`.
 
-    Fields beside those of `TransformerHParams`, of which the encoder's count:
+    Fields beside those of `TransformerHParams`, of which the encoder's count
+    and word_dropout is 0:
         patch_size: pixels of a patch's side; images are padded with zeros to
             a multiple of it.
         crop_padding: training images are moved by up to so many pixels in
@@ -49,6 +50,8 @@ class VitHParams(TransformerHParams):
         size, padding = self.patch_size, self.crop_padding
         require(size > 0, "patch_size", "an int above 0", size)
         require(padding >= 0, "crop_padding", "an int of 0 or more", padding)
+        words = self.word_dropout
+        require(words == 0, "word_dropout", "0 of images: no words", words)
         share = self.random_erasing
         require(0 <= share <= 1, "random_erasing", "a share in [0, 1]", share)
 

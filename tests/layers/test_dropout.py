@@ -91,7 +91,37 @@ def test_dynamic_shape():
         assert function(np.ones(shape, "float32")).shape == shape
 
 
+@pytest.mark.parametrize("shape", [(64, 33, 5), (None, None, 5)])
+def test_an_axis_of_one_shares_its_draw(shape):
+    layer = Dropout(0.4, noise_shape=(None, None, 1))
+    function = tf.function(
+        lambda inputs: layer(inputs, training=True),
+        input_signature=[tf.TensorSpec(shape, tf.float32)],
+    )
+    values = function(np.ones((64, 33, 5), "float32")).numpy()
+    assert (values == values[..., :1]).all()
+    share = (values[..., 0] == 0).mean()
+    deviation = np.sqrt(0.4 * 0.6 / (64 * 33))
+    assert abs(share - 102 / 256) < 5 * deviation
+    np.testing.assert_allclose(values[values > 0], 256 / 154, rtol=1e-6)
+
+
+def test_noise_shape_of_ints_is_the_shape_of_the_draws():
+    values = Dropout(0.5, noise_shape=(1, 41))(ONES, training=True).numpy()
+    assert (values == values[:1]).all()
+    assert 0 < (values == 0).mean() < 1
+
+
+def test_layer_with_a_noise_shape():
+    arguments = {"rate": 0.5, "noise_shape": (None, 1)}
+    run_layer_test(Dropout, arguments, ONES, [])
+
+
 def test_errors():
+    with pytest.raises(ValueError, match=r"noise_shape: expected ints .*0"):
+        Dropout(0.5, noise_shape=(None, 0))
+    with pytest.raises(ValueError, match=r"noise_shape: expected 2 axes .*1"):
+        Dropout(0.5, noise_shape=(None, None, 1))(ONES, training=True)
     with pytest.raises(ValueError, match=r"rate must be in \[0, 1\), got 1"):
         Dropout(1.0)
     with pytest.raises(ValueError, match=r"seed must be an int32 .* \(3,\)"):

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from t2t_lite.errors import UserError
+from t2t_lite.layers import seed_scope
 from t2t_lite.trainer.step import TrainStep
 from tests.models.small import (
     CASES,
@@ -152,3 +154,29 @@ def test_other_tasks_are_refused(case):
 
 def _fits(case, task):
     return type(small_model(case)).fits(task)
+
+
+@pytest.mark.parametrize("case", ["language model", "tags", "speech"])
+def test_word_dropout_hides_words_and_leaves_their_positions(case):
+    """Nearly all are hidden: others in their places change little."""
+    model = small_model(case, word_dropout=0.999)
+    features = features_of(case)
+    hidden = "inputs" if case == "tags" else "targets"
+    words = {hidden: np.where(features[hidden] > 0, 4, 0)}
+
+    def states(training, **changes):
+        with seed_scope(tf.constant([1, 2])):
+            result = model.states({**features, **changes}, training=training)
+        return result.numpy()
+
+    def same(training):
+        first, second = states(training), states(training, **words)
+        return np.isclose(first, second, atol=1e-5).all(-1).mean()
+
+    assert same(training=True) > 0.8 > same(training=False)
+    assert np.abs(np.diff(states(True), axis=1)).max() > 1e-3
+
+
+def test_images_have_no_words_to_drop():
+    with pytest.raises(UserError, match="word_dropout: expected 0 of images"):
+        small_hparams("image", word_dropout=0.1)
