@@ -39,8 +39,8 @@ class Recipe:
 _POLARITY = [
     "--problem=sentiment_polarity",
     "--model=transformer_encoder_small",
-    "--hparams=vocab_size=8000,batch_size=2048,rdrop_alpha=1,"
-    "learning_rate_constant=0.0005,layer_prepostprocess_dropout=0.3,"
+    "--hparams=vocab_size=8000,batch_size=2048,rdrop_alpha=3,"
+    "word_dropout=0.2,layer_prepostprocess_dropout=0.3,"
     "classifier_dropout=0.3",
     "--train_steps=800",
     "--eval_interval=50",
