@@ -41,8 +41,9 @@ _POLARITY = [
     "--model=transformer_encoder_small",
     "--hparams=vocab_size=8000,batch_size=2048,rdrop_alpha=3,"
     "word_dropout=0.2,layer_prepostprocess_dropout=0.3,"
-    "classifier_dropout=0.3",
-    "--train_steps=800",
+    "classifier_dropout=0.3,learning_rate_schedule=constant*linear_warmup,"
+    "ema_decay=0.99",
+    "--train_steps=600",
     "--eval_interval=50",
     "--log_interval=50",
 ]

@@ -100,8 +100,8 @@ class SentimentImdb(FromTfds, ClassificationProblem):
 class SentimentPolarity(FromFiles, ClassificationProblem):
     """Pang and Lee 2005's sentence polarity, 1.0.
 
-    Of each file's lines, those whose number from 0 ends in 0 are the test,
-    those whose ends in 1 are validation.
+    Of each file's lines, those whose number from 0 ends in 0 are the test; of
+    the others 1 in 20 is held out.
     """
 
     splits = ("train", "validation", "test")
@@ -121,18 +121,27 @@ class SentimentPolarity(FromFiles, ClassificationProblem):
     )
 
     def describe_source(self, split: str) -> str:
-        last = {"test": "0", "validation": "1"}.get(split, "2 to 9")
         names = self.files.describe(self, self.names.values())
-        return f"lines whose number ends in {last} of {names}"
+        if split == "test":
+            return f"lines whose number ends in 0 of {names}"
+        others = f"lines whose number does not end in 0 of {names}"
+        return f"{others}; {held_out.WORDS}, are held out for validation"
 
     def examples(self, split: str) -> Iterator[Example]:
         self.check_split(split)
+        return self._lines(True) if split == "test" else self._kept.part(split)
+
+    @functools.cached_property
+    def _kept(self) -> HeldOut:
+        return HeldOut(lambda: self._lines(False), lambda e: e["inputs"])
+
+    def _lines(self, test: bool) -> Iterator[Example]:
+        """Yields the lines of the test, or all others."""
         labels = tuple(self.names)
         paths = [self.files.path(self, name) for name in self.names.values()]
         lines = itertools.zip_longest(*map(text_files.read_lines, paths))
         for i, texts in enumerate(lines):
-            part = {0: "test", 1: "validation"}.get(i % 10, "train")
-            if part != split:
+            if (i % 10 == 0) != test:
                 continue
             for label, text in zip(labels, texts, strict=True):
                 if text is not None:

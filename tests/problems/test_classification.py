@@ -28,7 +28,7 @@ class TestPolarity:
             {"inputs": "pos ü 20 .", "targets": "positive"},
         ]
         counts = [problem.source(split).count for split in problem.splits]
-        assert counts == [46 - 6 - 5, 5, 6]
+        assert counts == [46 - 6 - 2, 2, 6]
         texts = [
             e["inputs"] for s in problem.splits for e in problem.examples(s)
         ]
@@ -56,7 +56,7 @@ class TestPolarity:
         folder = shared_data("sentence_polarity") / "sentence_polarity"
         problem = self._create(str(folder))
         counts = [problem.source(split).count for split in problem.splits]
-        assert counts == [8528, 1066, 1068]
+        assert counts == [9115, 479, 1068]
 
 
 class TestFiles:
