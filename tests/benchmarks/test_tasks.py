@@ -57,7 +57,7 @@ def test_a_recipe_and_the_one_before_it(source, tmp_path, monkeypatch, capsys):
     assert "weights from" in capsys.readouterr().out
     # What is learned without labels is of the training part alone.
     texts = (work / "blanks" / "texts.txt").read_text().splitlines()
-    assert len(texts) == 2 * 24
+    assert len(texts) == 2 * 27 - 2
     assert "a bad film 0" not in texts
     names = ["seed3.json", "seed3.log", "seed3.metrics.jsonl"]
     for name in known:
