@@ -8,6 +8,12 @@ from t2t_lite.hparams import HParams, require, require_choice
 from t2t_lite.layers.attention_variant import POSITIONS
 from t2t_lite.layers.position import KINDS
 
+_RATES = (
+    "layer_prepostprocess_dropout",
+    "attention_dropout",
+    "relu_dropout",
+    "word_dropout",
+)
 TARGET_SPACES = 32  # as many as Tensor2Tensor's table has
 
 
@@ -105,12 +111,7 @@ class TransformerHParams(HParams):
                 f"a divisor of hidden_size={self.hidden_size}",
                 self.num_heads,
             )
-        for name in (
-            "layer_prepostprocess_dropout",
-            "attention_dropout",
-            "relu_dropout",
-            "word_dropout",
-        ):
+        for name in _RATES:
             value = getattr(self, name)
             require(0 <= value < 1, name, "a rate in [0, 1)", value)
         for name in (

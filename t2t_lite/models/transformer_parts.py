@@ -178,10 +178,10 @@ def shifted(targets: tf.Tensor, segments: tf.Tensor | None) -> tf.Tensor:
         segments: int32 (batch, length), which example a place belongs to;
             None = a row is one example.
     """
-    ids = tf.pad(targets[:, :-1], [[0, 0], [1, 0]])
+    ids = tf.pad(targets, [[0, 0], [1, 0]])[:, :-1]  # length 0 stays 0
     if segments is None:
         return ids
-    before = tf.pad(segments[:, :-1], [[0, 0], [1, 0]])
+    before = tf.pad(segments, [[0, 0], [1, 0]])[:, :-1]
     return tf.where(segments == before, ids, 0)
 
 
