@@ -129,10 +129,12 @@ class SentimentPolarity(FromFiles, ClassificationProblem):
 
     def examples(self, split: str) -> Iterator[Example]:
         self.check_split(split)
-        return self._lines(True) if split == "test" else self._kept.part(split)
+        return (
+            self._lines(True) if split == "test" else self._held_out.part(split)
+        )
 
     @functools.cached_property
-    def _kept(self) -> HeldOut:
+    def _held_out(self) -> HeldOut:
         return HeldOut(lambda: self._lines(False), lambda e: e["inputs"])
 
     def _lines(self, test: bool) -> Iterator[Example]:
