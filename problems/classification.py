@@ -7,8 +7,8 @@ import itertools
 from collections.abc import Iterator, Sequence
 
 from t2t_lite.errors import UserError, closest
-from t2t_lite.problems import held_out, own_files, text_files
-from t2t_lite.problems.held_out import HeldOut
+from t2t_lite.problems import own_files, text_files
+from t2t_lite.problems.held_out import HoldsOut
 from t2t_lite.problems.own_files import FromOwnFiles
 from t2t_lite.problems.problem import Example, Problem
 from t2t_lite.problems.source_files import FromFiles, SourceFiles
@@ -50,10 +50,9 @@ class ClassificationProblem(Problem):
 @PROBLEMS.register(
     "sentiment_imdb", "positive or negative film reviews (25,000, IMDb by TFDS)"
 )
-class SentimentImdb(FromTfds, ClassificationProblem):
+class SentimentImdb(HoldsOut, FromTfds, ClassificationProblem):
     """Maas et al. 2011; 1 in 20 training reviews is held out."""
 
-    splits = ("train", "validation", "test")
     labels = ("negative", "positive")
     sample_pairs = (
         ("A wonderful little film.", "positive"),
@@ -68,23 +67,10 @@ class SentimentImdb(FromTfds, ClassificationProblem):
         _OWN_FILES,
     )
 
-    def describe_source(self, split: str) -> str:
-        if split == "test":
-            return super().describe_source(split)
-        train = super().describe_source("train")
-        return f"{train}; {held_out.WORDS}, are held out for validation"
+    def describe_part(self, name: str) -> str:
+        return self.data.describe(name)
 
-    def examples(self, split: str) -> Iterator[Example]:
-        self.check_split(split)
-        if split == "test":
-            return self._reviews(split)
-        return self._held_out.part(split)
-
-    @functools.cached_property
-    def _held_out(self) -> HeldOut:
-        return HeldOut(lambda: self._reviews("train"), lambda e: e["inputs"])
-
-    def _reviews(self, name: str) -> Iterator[Example]:
+    def part(self, name: str) -> Iterator[Example]:
         for row in self.data.rows(self, name):
             text = row["text"].replace("<br />", " ")
             yield {
@@ -97,14 +83,13 @@ class SentimentImdb(FromTfds, ClassificationProblem):
     "sentiment_polarity",
     "positive or negative sentences of film reviews (10,662, a 1 MB download)",
 )
-class SentimentPolarity(FromFiles, ClassificationProblem):
+class SentimentPolarity(HoldsOut, FromFiles, ClassificationProblem):
     """Pang and Lee 2005's sentence polarity, 1.0.
 
     Of each file's lines, those whose number from 0 ends in 0 are the test; of
     the others 1 in 20 is held out.
     """
 
-    splits = ("train", "validation", "test")
     labels = ("negative", "positive")
     sample_pairs = (
         ("a wonderful little film .", "positive"),
@@ -120,30 +105,17 @@ class SentimentPolarity(FromFiles, ClassificationProblem):
         },
     )
 
-    def describe_source(self, split: str) -> str:
+    def describe_part(self, name: str) -> str:
         names = self.files.describe(self, self.names.values())
-        if split == "test":
-            return f"lines whose number ends in 0 of {names}"
-        others = f"lines whose number does not end in 0 of {names}"
-        return f"{others}; {held_out.WORDS}, are held out for validation"
+        does = "ends" if name == "test" else "does not end"
+        return f"lines whose number {does} in 0 of {names}"
 
-    def examples(self, split: str) -> Iterator[Example]:
-        self.check_split(split)
-        return (
-            self._lines(True) if split == "test" else self._held_out.part(split)
-        )
-
-    @functools.cached_property
-    def _held_out(self) -> HeldOut:
-        return HeldOut(lambda: self._lines(False), lambda e: e["inputs"])
-
-    def _lines(self, test: bool) -> Iterator[Example]:
-        """Yields the lines of the test, or all others."""
+    def part(self, name: str) -> Iterator[Example]:
         labels = tuple(self.names)
         paths = [self.files.path(self, name) for name in self.names.values()]
         lines = itertools.zip_longest(*map(text_files.read_lines, paths))
         for i, texts in enumerate(lines):
-            if (i % 10 == 0) != test:
+            if (i % 10 == 0) != (name == "test"):
                 continue
             for label, text in zip(labels, texts, strict=True):
                 if text is not None:

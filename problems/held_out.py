@@ -8,6 +8,8 @@ import heapq
 from collections.abc import Callable, Iterable, Iterator
 from typing import Generic, TypeVar
 
+from t2t_lite.problems.problem import Example
+
 # Enough for a steady score, and never much of a small corpus.
 SHARE = 20
 MOST = 2_000
@@ -66,3 +68,41 @@ class HeldOut(Generic[T]):
         content = key.encode() if isinstance(key, str) else key
         digest = hashlib.blake2b(content, digest_size=8).digest()
         return int.from_bytes(digest, "big")
+
+
+class HoldsOut:
+    """Of a problem whose source has training and test examples alone.
+
+    1 in 20 of the training examples are the validation part. A subclass comes
+    before Problem, and writes `part` and `describe_part`.
+    """
+
+    splits = ("train", "validation", "test")
+
+    def part(self, name: str) -> Iterator[Example]:
+        """Yields the examples of "train", with those held out, or "test"."""
+        raise NotImplementedError
+
+    def describe_part(self, name: str) -> str:
+        """Returns one line about where "train" or "test" comes from."""
+        raise NotImplementedError
+
+    def key(self, example: Example) -> str | bytes:
+        """Returns what of an example decides whether it is held out."""
+        return example["inputs"]
+
+    def describe_source(self, split: str) -> str:
+        if split == "test":
+            return self.describe_part(split)
+        train = self.describe_part("train")
+        return f"{train}; {WORDS}, are held out for validation"
+
+    def examples(self, split: str) -> Iterator[Example]:
+        self.check_split(split)
+        if split == "test":
+            return self.part(split)
+        return self._held_out.part(split)
+
+    @functools.cached_property
+    def _held_out(self) -> HeldOut[Example]:
+        return HeldOut(lambda: self.part("train"), self.key)

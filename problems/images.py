@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import gzip
 import math
 import struct
@@ -11,8 +10,8 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from t2t_lite.errors import UserError
-from t2t_lite.problems import held_out, source_files, tfds_source
-from t2t_lite.problems.held_out import HeldOut
+from t2t_lite.problems import source_files, tfds_source
+from t2t_lite.problems.held_out import HoldsOut
 from t2t_lite.problems.problem import Example, Problem
 from t2t_lite.problems.source_files import FromFiles, SourceFiles
 from t2t_lite.problems.tfds_source import TfdsSource
@@ -52,7 +51,7 @@ _CIFAR = (
 )
 
 
-class ImageProblem(Problem):
+class ImageProblem(HoldsOut, Problem):
     """Images with a label each; 1 in 20 of training is held out.
 
     A subclass writes `pairs` and `describe_part`.
@@ -60,7 +59,6 @@ class ImageProblem(Problem):
 
     inputs_kind = "image"
     targets_kind = "label"
-    splits = ("train", "validation", "test")
     main_metric = "accuracy"
     defaults = {
         "vocab_kind": "byte",
@@ -75,33 +73,12 @@ class ImageProblem(Problem):
         """Yields (image, number of its label) of "train" or "test"."""
         raise NotImplementedError
 
-    def describe_part(self, part: str) -> str:
-        """Returns one line about where "train" or "test" comes from."""
-        raise NotImplementedError
-
-    def describe_source(self, split: str) -> str:
-        if split == "test":
-            return self.describe_part("test")
-        return (
-            f"{self.describe_part('train')}; {held_out.WORDS}, are held out for"
-            " validation"
-        )
-
-    def examples(self, split: str) -> Iterator[Example]:
-        self.check_split(split)
-        pairs = (
-            self.pairs("test")
-            if split == "test"
-            else self._held_out.part(split)
-        )
-        for image, label in pairs:
+    def part(self, name: str) -> Iterator[Example]:
+        for image, label in self.pairs(name):
             yield {"inputs": image, "targets": self.labels[label]}
 
-    @functools.cached_property
-    def _held_out(self) -> HeldOut:
-        return HeldOut(
-            lambda: self.pairs("train"), lambda pair: pair[0].tobytes()
-        )
+    def key(self, example: Example) -> bytes:
+        return example["inputs"].tobytes()
 
     def score(
         self,
