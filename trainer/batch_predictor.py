@@ -76,6 +76,7 @@ class BatchPredictor(abc.ABC):
         wishes = self.graphs.specification()
         self._inputs = wishes.pop("inputs")
         self._wish_specs = wishes
+        self._defaults = self.graphs.defaults()
         self._search = self.traced(self.graphs.search, self._inputs, wishes)
 
     def new_graphs(self, parts: int = 1, frozen: bool = False):
@@ -92,6 +93,10 @@ class BatchPredictor(abc.ABC):
             parts,
             frozen,
         )
+
+    def defaults(self) -> dict[str, tf.Tensor]:
+        """Returns what holds where nothing is asked for, by name."""
+        return dict(self._defaults)
 
     @staticmethod
     def traced(function: Callable, *specification: Any) -> Any:
@@ -161,7 +166,7 @@ class BatchPredictor(abc.ABC):
         return {}
 
     def _wishes(self, count: int, wishes: Mapping[str, Any]):
-        return request_values(self.graphs, count, wishes)
+        return request_values(self, count, wishes)
 
     def predict(
         self,
@@ -179,7 +184,8 @@ class BatchPredictor(abc.ABC):
             wishes: see `predict_batch`.
         """
         inputs = sources.checked(inputs, self.model.task)
-        self._wishes(len(inputs), wishes)  # mistakes come before the work
+        if len(inputs) > batch_size:  # mistakes come before the work
+            self._wishes(len(inputs), wishes)
         sizes = [len(value) for value in inputs]
         order = np.argsort(sizes, kind="stable")[::-1]
         parts = [

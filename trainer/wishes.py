@@ -18,7 +18,7 @@ from t2t_lite.errors import UserError
 
 
 class Searcher(Protocol):
-    """What wishes are asked of: TextGraphs, or an export of them."""
+    """What wishes are asked of: a predictor, or an export of one."""
 
     options: SearchOptions
 
@@ -27,23 +27,23 @@ class Searcher(Protocol):
 
 
 def request_values(
-    graphs: Searcher, count: int, wishes: Mapping[str, Any]
+    searcher: Searcher, count: int, wishes: Mapping[str, Any]
 ) -> dict[str, tf.Tensor]:
     """Returns the inputs of `TextGraphs.translate` but the texts.
 
     Args:
-        graphs: whose defaults hold where nothing is asked for.
+        searcher: whose defaults hold where nothing is asked for.
         count: int, texts of the batch.
         wishes: values by name, one for all texts or a list of one each.
     Raises:
         UserError: a name is unknown, a list is of another length, or a value
             is out of range.
     """
-    values = graphs.defaults()
+    values = searcher.defaults()
     check_names(wishes, values)
     for name, each in by_name(count, wishes).items():
         values[name] = _tensor(name, each, values[name].dtype)
-    check_ranges(graphs.options, count, wishes)
+    check_ranges(searcher.options, count, wishes)
     return values
 
 
@@ -64,15 +64,15 @@ def wishes_of(
 
 
 def together(
-    graphs: Searcher, each: Sequence[Mapping[str, Any]]
+    searcher: Searcher, each: Sequence[Mapping[str, Any]]
 ) -> dict[str, list]:
     """Returns the wishes of several texts as lists of one value each.
 
     Args:
-        graphs: whose defaults stand in for what a text does not ask for.
+        searcher: whose defaults stand in for what a text does not ask for.
         each: the texts' wishes by name; names are known.
     """
-    defaults = graphs.defaults()
+    defaults = searcher.defaults()
     names = {name: None for wishes in each for name in wishes}
     found = {}
     for name in names:

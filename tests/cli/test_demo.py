@@ -57,7 +57,7 @@ def trained(user_run):
         "run",
         found.translate,
         found.options,
-        frozenset(found.graphs.defaults()),
+        frozenset(found.defaults()),
     )
 
 

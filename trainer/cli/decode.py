@@ -181,11 +181,11 @@ def _predict(predictor, batch: list[_Item]):
     for item in batch:
         try:
             if item.wishes:
-                request_values(predictor.graphs, 1, item.wishes)
+                request_values(predictor, 1, item.wishes)
             inputs.append(predictor.source(item.line.text))
         except UserError as error:
             raise UserError(f"line {item.line.number}: {error}") from error
-    wishes = together(predictor.graphs, [item.wishes for item in batch])
+    wishes = together(predictor, [item.wishes for item in batch])
     return predictor.predict_batch(inputs, **wishes)
 
 

@@ -120,7 +120,7 @@ def _model(values: flags.FlagValues) -> Model:
         values.output_dir,
         predictor.translate,
         predictor.options,
-        frozenset(predictor.graphs.defaults()),
+        frozenset(predictor.defaults()),
     )
 
 
