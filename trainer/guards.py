@@ -6,6 +6,8 @@ resumed run decides as an undisturbed one.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import tensorflow as tf
 
@@ -28,6 +30,16 @@ def slots(loss_scaling: bool) -> dict[str, np.float32]:
         values["loss/scale"] = np.float32(_FIRST_SCALE)
         values["loss/good_steps"] = np.float32(0.0)
     return values
+
+
+def forget_losses(variables: Mapping[str, tf.Variable]) -> None:
+    """Begins anew: the losses from here on are of another kind.
+
+    Args:
+        variables: the state.
+    """
+    for name, value in slots(loss_scaling=False).items():
+        variables[name].assign(value)
 
 
 def is_spike(slots: Slots, loss: tf.Tensor) -> tf.Tensor:

@@ -63,9 +63,8 @@ class TrainStep:
         self._model = model
         self._hparams = hparams
         self._strategy = strategy
-        self._splits, self._lanes = splits, lanes
+        self._splits, self._lanes, self._seed = splits, lanes, seed
         self._turns = splits * strategy.num_replicas_in_sync
-        self._seed = seed
         self._loss_scaling = loss_scaling
         self._optimizer = optimizers.create(hparams)
         self.parameters = [v.value for v in model.trainable_variables]
@@ -240,7 +239,7 @@ class TrainStep:
             first_batch = (step - 1) * len(batches)
         step_rate = tf.constant([step, rate], tf.float32)
         stop = tf.constant(float(stop))
-        alpha = self._alpha(step)
+        alpha = self._begin(step)
         parts = [
             (self._distribute(batch, split), self._seed_tensor(number, split))
             for number, batch in enumerate(batches, first_batch)
@@ -258,10 +257,12 @@ class TrainStep:
             for name, value in result.items()
         }
 
-    def _alpha(self, step: int) -> float:
+    def _begin(self, step: int) -> float:
         """Returns R-Drop's alpha of an update: one of two, each traced."""
-        begun = step > self._hparams.rdrop_start_step
-        return self._hparams.rdrop_alpha if begun else 0.0
+        before = self._hparams.rdrop_start_step
+        if step == before + 1:
+            guards.forget_losses(self.slots)
+        return self._hparams.rdrop_alpha if step > before else 0.0
 
     def _seed_tensor(self, batch: int, split: int) -> tf.Tensor:
         first = (batch * self._turns + split) * self._lanes

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from t2t_lite.trainer import strategies
+from t2t_lite.trainer import guards, strategies
 from t2t_lite.trainer.averaging import averaged_weights
 from t2t_lite.trainer.step import TrainStep
 from tests.models_for_tests import random_batch, tiny_hparams, tiny_model
@@ -230,6 +230,22 @@ def test_rdrop_begins_after_its_start_step():
     assert sums["loss"] > plain_sums["loss"]  # the divergences come on top
     assert sums["tokens"] == plain_sums["tokens"]
     assert any((a != b).any() for a, b in zip(begun, without, strict=True))
+
+
+@pytest.mark.parametrize("start, left_out", [(3, 0), (0, 1)])
+def test_a_loss_may_jump_where_rdrop_begins_alone(start, left_out):
+    hparams = tiny_hparams(
+        layer_prepostprocess_dropout=0.3,
+        rdrop_alpha=500.0,
+        rdrop_start_step=start,
+    )
+    strategy = tf.distribute.get_strategy()
+    step = TrainStep(tiny_model(hparams), hparams, strategy, xla=False, seed=1)
+    for name, value in {"mean": 3.0, "variance": 0.0, "updates": 999}.items():
+        step.slots[f"divergence/{name}"].assign(value)
+    sums = step.update([random_batch(8, 7)], 4, 0.01)
+    assert sums["loss"] / sums["tokens"] > 3.0 + guards.SPIKE_NATS
+    assert sums["diverged"] == left_out
 
 
 @pytest.mark.parametrize("lanes", [1, 2])
