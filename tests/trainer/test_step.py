@@ -232,7 +232,7 @@ def test_rdrop_begins_after_its_start_step():
     assert any((a != b).any() for a, b in zip(begun, without, strict=True))
 
 
-@pytest.mark.parametrize("start, left_out", [(3, 0), (0, 1)])
+@pytest.mark.parametrize(("start", "left_out"), [(3, 0), (0, 1)])
 def test_a_loss_may_jump_where_rdrop_begins_alone(start, left_out):
     hparams = tiny_hparams(
         layer_prepostprocess_dropout=0.3,
