@@ -214,10 +214,13 @@ def _torch_step(shape: Shape, model, loss_of, precision: str):
     return train, {"parameters": size}
 
 
-def hugging_face(shape: Shape, precision: str, xla: bool):
-    """Hugging Face's MarianMTModel under PyTorch."""
-    del xla
-    import torch
+def marian_config(shape: Shape, **more):
+    """Returns Hugging Face's MarianConfig of a shape.
+
+    Args:
+        shape: its sizes.
+        more: further fields.
+    """
     import transformers
 
     sides = {
@@ -229,21 +232,28 @@ def hugging_face(shape: Shape, precision: str, xla: bool):
             ("ffn_dim", shape.filter_size),
         )
     }
-    model = transformers.MarianMTModel(
-        transformers.MarianConfig(
-            vocab_size=shape.vocab_size,
-            d_model=shape.hidden_size,
-            dropout=DROPOUT,
-            attention_dropout=DROPOUT,
-            activation_dropout=DROPOUT,
-            activation_function="relu",
-            scale_embedding=True,
-            pad_token_id=0,
-            eos_token_id=1,
-            decoder_start_token_id=0,
-            **sides,
-        )
+    return transformers.MarianConfig(
+        vocab_size=shape.vocab_size,
+        d_model=shape.hidden_size,
+        activation_function="relu",
+        scale_embedding=True,
+        pad_token_id=0,
+        eos_token_id=1,
+        decoder_start_token_id=0,
+        **sides,
+        **more,
     )
+
+
+def hugging_face(shape: Shape, precision: str, xla: bool):
+    """Hugging Face's MarianMTModel under PyTorch."""
+    del xla
+    import torch
+    import transformers
+
+    names = ("dropout", "attention_dropout", "activation_dropout")
+    config = marian_config(shape, **dict.fromkeys(names, DROPOUT))
+    model = transformers.MarianMTModel(config)
 
     def loss_of(source, shifted, target):
         logits = model(
