@@ -7,6 +7,8 @@ CTranslate2 have the same weights; the others have the same sizes.
 
 from __future__ import annotations
 
+import concurrent.futures
+import multiprocessing
 import os
 import tempfile
 from collections.abc import Callable
@@ -91,6 +93,37 @@ def predictor(shape: Shape, policy: str = "float32"):
     return Predictor(model, encoder, hparams, options)
 
 
+def write_export(folder: str, shape: Shape, policy: str, *form) -> str:
+    """Writes a SavedModel; returns its folder."""
+    from t2t_lite.trainer import exporting
+
+    return exporting.export(
+        predictor(shape, policy),
+        folder,
+        samples=["w3 w4"],
+        form=exporting.Form(*form),
+    )
+
+
+def write_ctranslate2(folder: str, shape: Shape) -> str:
+    """Writes CTranslate2's model of the same weights; returns its folder."""
+    from t2t_lite.trainer import ctranslate2_model
+
+    path = os.path.join(folder, "model")
+    ctranslate2_model.write(predictor(shape), path)
+    return path
+
+
+def written(write: Callable[..., str], *arguments) -> str:
+    """Returns what `write(folder, *arguments)` does, in a process of its own.
+
+    So that the contender's memory is that of its model alone.
+    """
+    context = multiprocessing.get_context("spawn")
+    with concurrent.futures.ProcessPoolExecutor(1, context) as pool:
+        return pool.submit(write, tempfile.mkdtemp(), *arguments).result()
+
+
 def exported(policy: str, weights: str, parts: int, isa: str = ""):
     """Returns a builder of the exported model, asked through its signature.
 
@@ -107,13 +140,11 @@ def exported(policy: str, weights: str, parts: int, isa: str = ""):
         threads = tf.config.threading
         threads.set_intra_op_parallelism_threads(max(1, CORES // parts))
         threads.set_inter_op_parallelism_threads(parts)
+        import tensorflow_text  # noqa: F401 the exports' operations
+
         from t2t_lite.trainer import exporting
 
-        form = exporting.Form(weights, parts)
-        folder = tempfile.mkdtemp()
-        path = exporting.export(
-            predictor(shape, policy), folder, samples=["w3 w4"], form=form
-        )
+        path = written(write_export, shape, policy, weights, parts)
         loaded = tf.saved_model.load(path)
         translate = loaded.signatures["translate"]
         defaults = exporting.defaults_of(path, "translate")
@@ -143,14 +174,8 @@ def ctranslate2(compute_type: str, workers: int):
     def build(shape: Shape) -> Decode:
         import ctranslate2 as ct2
 
-        from t2t_lite.trainer import ctranslate2_model
-
-        model = predictor(shape)
-        folder = os.path.join(tempfile.mkdtemp(), "model")
-        ctranslate2_model.write(model, folder)
-        del model
         translator = ct2.Translator(
-            folder,
+            written(write_ctranslate2, shape),
             compute_type=compute_type,
             inter_threads=workers,
             intra_threads=CORES // workers,

@@ -10,8 +10,8 @@ and with a beam of 4: batches of 1, 8 and 32 of one length, and a whole file of
 128 sentences of many lengths in batches of 32. Exports and CTranslate2 have the
 same weights; Hugging Face's model and the naive graph have the same sizes.
 Every contender lives in a process of its own on all cores; windows are taken in
-turn, A B C A B C ..., while the others wait. What is not installed is skipped,
-and said.
+turn, A B C A B C ..., while the others wait. MiB is what the process holds
+after the setting. What is not installed is skipped, and said.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent))
 import measuring
 from contenders import SHAPES, Shape
 from decode_contenders import CONTENDERS, INPUT, OUTPUT, sentences
+from serving_process import resident_mib
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 _BEAMS = (1, 4)
@@ -93,11 +94,12 @@ def _table(beam: int, setting: str, seconds) -> dict:
     rows = []
     for contender, times in seconds.items():
         rates = measuring.spread(_SETTINGS[setting][0] * OUTPUT, times)
-        rows.append({"contender": contender.name, **rates})
+        held = resident_mib(contender.pid)
+        rows.append({"contender": contender.name, **rates, "mib": held})
     best = rows[0]["median"]
     print(f"beam {beam}, {_said(setting)}", flush=True)
     measuring.print_table(
-        ("", "tokens/s", "least", "most", "first / it"),
+        ("", "tokens/s", "least", "most", "first / it", "MiB"),
         [
             (
                 row["contender"],
@@ -105,6 +107,7 @@ def _table(beam: int, setting: str, seconds) -> dict:
                 f"{row['least']:,.0f}",
                 f"{row['most']:,.0f}",
                 f"{best / row['median']:.2f}",
+                f"{row['mib']:,.0f}",
             )
             for row in rows
         ],

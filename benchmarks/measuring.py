@@ -35,6 +35,7 @@ class Contender:
             stderr=subprocess.PIPE,
             text=True,
         )
+        self.pid = self._process.pid
         line = self._process.stdout.readline()
         self.facts = json.loads(line) if line else None
         if line:
