@@ -18,6 +18,11 @@ from contenders import Shape, marian_config
 INPUT, OUTPUT = 25, 30  # ids of a source with its end mark, and of an output
 BATCH = 32  # the most sentences of a batch
 CORES = os.cpu_count() or 1
+_ISA_VARIABLES = (
+    "ONEDNN_MAX_CPU_ISA",
+    "CT2_FORCE_CPU_ISA",
+    "MKL_ENABLE_INSTRUCTIONS",
+)
 Decode = Callable[[list[str], int], list[str]]
 
 
@@ -124,17 +129,23 @@ def written(write: Callable[..., str], *arguments) -> str:
         return pool.submit(write, tempfile.mkdtemp(), *arguments).result()
 
 
+def hold(isa: str) -> None:
+    """Keeps libraries that are loaded later to some instructions; "" = all."""
+    if isa:
+        os.environ.update(dict.fromkeys(_ISA_VARIABLES, isa))
+
+
 def exported(policy: str, weights: str, parts: int, isa: str = ""):
     """Returns a builder of the exported model, asked through its signature.
 
     Args:
         policy, weights, parts: of the export.
-        isa: str, the newest instructions that oneDNN may use; "" = all.
+        isa: str, the newest instructions that it may use; "" = all.
     """
 
     def build(shape: Shape) -> Decode:
-        if isa:
-            os.environ["ONEDNN_MAX_CPU_ISA"] = isa
+        path = written(write_export, shape, policy, weights, parts)
+        hold(isa)
         import tensorflow as tf
 
         threads = tf.config.threading
@@ -144,7 +155,6 @@ def exported(policy: str, weights: str, parts: int, isa: str = ""):
 
         from t2t_lite.trainer import exporting
 
-        path = written(write_export, shape, policy, weights, parts)
         loaded = tf.saved_model.load(path)
         translate = loaded.signatures["translate"]
         defaults = exporting.defaults_of(path, "translate")
@@ -162,20 +172,23 @@ def exported(policy: str, weights: str, parts: int, isa: str = ""):
     return build
 
 
-def ctranslate2(compute_type: str, workers: int):
+def ctranslate2(compute_type: str, workers: int, isa: str = ""):
     """Returns a builder of the same weights in CTranslate2.
 
     Args:
         compute_type: str, CTranslate2's.
         workers: int, batches that are decoded at once, on as many cores; a
             batch is cut into as many parts.
+        isa: str, the newest instructions that it may use; "" = all.
     """
 
     def build(shape: Shape) -> Decode:
+        path = written(write_ctranslate2, shape)
+        hold(isa)
         import ctranslate2 as ct2
 
         translator = ct2.Translator(
-            written(write_ctranslate2, shape),
+            path,
             compute_type=compute_type,
             inter_threads=workers,
             intra_threads=CORES // workers,
@@ -283,6 +296,10 @@ CONTENDERS = {
     ),
     "CTranslate2 float32": ctranslate2("float32", 1),
     "CTranslate2 float32, a worker a core": ctranslate2("float32", CORES),
+    "CTranslate2 float32, AVX2": ctranslate2("float32", 1, "AVX2"),
+    "CTranslate2 float32, a worker a core, AVX2": ctranslate2(
+        "float32", CORES, "AVX2"
+    ),
     "CTranslate2 bfloat16": ctranslate2("bfloat16", 1),
     "CTranslate2 int8": ctranslate2("int8", 1),
     "CTranslate2 int8, a worker a core": ctranslate2("int8", CORES),
