@@ -21,12 +21,12 @@ RECIPES: dict[str, list[str]] = {
         "--decode_hparams=beam_size=5,alpha=1.0,length_offset=0",
     ],
     # The same, longer, with a moving average of the weights in place of an
-    # average of checkpoints, and R-Drop in the second half.
-    "multi30k_rdrop": [
+    # average of checkpoints.
+    "multi30k_ema": [
         _MULTI30K,
         _TOKENISED,
-        "--model=transformer_multi30k_rdrop",
-        "--train_steps=7400",
+        "--model=transformer_multi30k_ema",
+        "--train_steps=11000",
         "--eval_interval=500",
         "--average_last=0",
         "--decode_hparams=beam_size=5,alpha=1.0,length_offset=0",

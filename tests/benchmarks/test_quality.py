@@ -244,7 +244,7 @@ def test_a_stored_seed_of_other_flags_is_refused(save, tmp_path):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--recipe=multi30k_rdropp"], "did you mean 'multi30k_rdrop'"),
+        (["--recipe=multi30k_emaa"], "did you mean 'multi30k_ema'"),
         (["--recipe=multi30k_cased"], "--work_dir is missing"),
         (["--recipe=multi30k_cased", "--work_dir=w", "--seeds=1,x"], "--seeds"),
         (["--recipe=multi30k_cased", "--work_dir=w", "--seeds=1,1"], "--seeds"),

@@ -13,7 +13,7 @@ import recipes
 from t2t_lite.errors import UserError
 from tests.benchmarks.conftest import result
 
-BEST = "multi30k_rdrop"
+BEST = "multi30k_ema"
 
 
 @pytest.fixture(autouse=True)
