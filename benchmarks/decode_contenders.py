@@ -279,7 +279,6 @@ def in_batches(decode: Decode) -> Decode:
                 found[i] = text
         return found
 
-    decode_all.inner = decode
     return decode_all
 
 

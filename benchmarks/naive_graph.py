@@ -1,9 +1,9 @@
 """A Transformer and a beam search in TensorFlow as a textbook has them.
 
 The baseline of `decode_speed.py`: float32 variables, a projection each for
-queries, keys and values, the encoder's side repeated for every hypothesis,
-every cache gathered anew in each step, and a whole log-softmax. The weights
-are random: what it says is of no use, only how long it takes.
+queries, keys and values, the encoder's side repeated for every hypothesis and
+projected anew in each step, every cache gathered anew, and a whole log-softmax.
+The weights are random: what it says is of no use, only how long it takes.
 """
 
 from __future__ import annotations

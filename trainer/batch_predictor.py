@@ -184,7 +184,7 @@ class BatchPredictor(abc.ABC):
             wishes: see `predict_batch`.
         """
         inputs = sources.checked(inputs, self.model.task)
-        if len(inputs) > batch_size:  # mistakes come before the work
+        if not 0 < len(inputs) <= batch_size:  # mistakes before the work
             self._wishes(len(inputs), wishes)
         sizes = [len(value) for value in inputs]
         order = np.argsort(sizes, kind="stable")[::-1]
