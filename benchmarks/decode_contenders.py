@@ -26,26 +26,6 @@ _ISA_VARIABLES = (
 Decode = Callable[[list[str], int], list[str]]
 
 
-def synthetic_encoder(vocab_size: int):
-    """Returns a SentencePieceEncoder of the words w3, w4, ..."""
-    from sentencepiece import sentencepiece_model_pb2
-
-    from t2t_lite.data.text_encoder import SentencePieceEncoder
-
-    proto = sentencepiece_model_pb2.ModelProto()
-    for text, kind in (("<pad>", 3), ("</s>", 3), ("<unk>", 2)):
-        proto.pieces.add(piece=text, score=0.0, type=kind)
-    for index in range(3, vocab_size):
-        proto.pieces.add(piece=f"\u2581w{index}", score=-1.0, type=1)
-    spec = proto.trainer_spec
-    spec.model_type = 1
-    spec.pad_id, spec.eos_id, spec.unk_id, spec.bos_id = 0, 1, 2, -1
-    spec.pad_piece, spec.eos_piece, spec.unk_piece = "<pad>", "</s>", "<unk>"
-    proto.normalizer_spec.name = "identity"
-    proto.normalizer_spec.add_dummy_prefix = True
-    return SentencePieceEncoder(proto.SerializeToString())
-
-
 def sentences(count: int, vocab_size: int, spread: int = 0) -> list[str]:
     """Returns texts of `INPUT` ids each, their end marks counted.
 
@@ -69,6 +49,7 @@ def predictor(shape: Shape, policy: str = "float32"):
     import keras
     import numpy as np
 
+    from t2t_lite.data.sentencepiece_training import sentencepiece_of_words
     from t2t_lite.decoding.search import SearchOptions
     from t2t_lite.models.resolve import build
     from t2t_lite.models.transformer import TransformerHParams
@@ -94,7 +75,8 @@ def predictor(shape: Shape, policy: str = "float32"):
         min_length=OUTPUT,
         max_input_length=256,
     )
-    encoder = synthetic_encoder(shape.vocab_size)
+    words = (f"w{index}" for index in range(3, shape.vocab_size))
+    encoder = sentencepiece_of_words(words)
     return Predictor(model, encoder, hparams, options)
 
 

@@ -26,7 +26,7 @@ RECIPES: dict[str, list[str]] = {
         _MULTI30K,
         _TOKENISED,
         "--model=transformer_multi30k_ema",
-        "--train_steps=11000",
+        "--train_steps=9000",
         "--eval_interval=500",
         "--average_last=0",
         "--decode_hparams=beam_size=5,alpha=1.0,length_offset=0",

@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 
+from t2t_lite.data.sentencepiece_training import sentencepiece_of_words
 from t2t_lite.data.text_encoder import SentencePieceEncoder
 from t2t_lite.models.resolve import build, model_of
 from t2t_lite.models.rnn_attention import RnnAttentionHParams
@@ -80,20 +81,7 @@ def tiny_model(hparams, seed=0, dtype="float32"):
 
 def word_encoder() -> SentencePieceEncoder:
     """Returns a vocabulary of `WORDS`; `VOCAB` ids, without bytes."""
-    from sentencepiece import sentencepiece_model_pb2
-
-    proto = sentencepiece_model_pb2.ModelProto()
-    for text, kind in (("<pad>", 3), ("</s>", 3), ("<unk>", 2)):
-        proto.pieces.add(piece=text, score=0.0, type=kind)
-    for word in WORDS:
-        proto.pieces.add(piece=f"\u2581{word}", score=-1.0, type=1)
-    spec = proto.trainer_spec
-    spec.model_type = 1
-    spec.pad_id, spec.eos_id, spec.unk_id, spec.bos_id = 0, 1, 2, -1
-    spec.pad_piece, spec.eos_piece, spec.unk_piece = "<pad>", "</s>", "<unk>"
-    proto.normalizer_spec.name = "identity"
-    proto.normalizer_spec.add_dummy_prefix = True
-    return SentencePieceEncoder(proto.SerializeToString())
+    return sentencepiece_of_words(WORDS)
 
 
 def random_batch(rows, length, seed=0, ragged=True):

@@ -1,4 +1,4 @@
-"""Training of SentencePiece vocabularies, quiet and deterministic."""
+"""SentencePiece vocabularies: trained, quiet and deterministic, or given."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from t2t_lite.data.text_encoder import (
     NUM_SPECIAL_IDS,
     PAD_ID,
     SENTENCEPIECE_KINDS,
+    SPACE,
     UNK_ID,
     SentencePieceEncoder,
 )
@@ -69,6 +70,29 @@ def train_sentencepiece(
         f" {len(kept):,} lines: training the largest possible, {largest}"
     )
     return _train(kept, kind, largest)
+
+
+def sentencepiece_of_words(words: Iterable[str]) -> SentencePieceEncoder:
+    """Returns the vocabulary of given words, without bytes: no other has an id.
+
+    Args:
+        words: texts without spaces; each gets the next id, from 3 on.
+    """
+    from sentencepiece import sentencepiece_model_pb2
+
+    proto = sentencepiece_model_pb2.ModelProto()
+    for text, kind in (("<pad>", 3), ("</s>", 3), ("<unk>", 2)):
+        proto.pieces.add(piece=text, score=0.0, type=kind)
+    for word in words:
+        proto.pieces.add(piece=SPACE + word, score=-1.0, type=1)
+    spec = proto.trainer_spec
+    spec.model_type = 1
+    spec.pad_id, spec.eos_id, spec.unk_id = PAD_ID, EOS_ID, UNK_ID
+    spec.bos_id = -1
+    spec.pad_piece, spec.eos_piece, spec.unk_piece = "<pad>", "</s>", "<unk>"
+    proto.normalizer_spec.name = "identity"
+    proto.normalizer_spec.add_dummy_prefix = True
+    return SentencePieceEncoder(proto.SerializeToString())
 
 
 def _train(lines: list[str], kind: str, vocab_size: int):
