@@ -30,13 +30,15 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import measuring
 
 from t2t_lite.errors import UserError
+from t2t_lite.trainer import packed_weights
 
 REPORT = measuring.RESULTS.parent / "decoding" / "agreement.json"
 # SavedModels by name: Keras policy, weights, parts.
 FORMS = {
     "SavedModel float32": ("float32", "variables", 1),
     "SavedModel bfloat16": ("bfloat16", "variables", 1),
-    "SavedModel bfloat16, 2 parts": ("mixed_bfloat16", "constants", 2),
+    "SavedModel bfloat16, 2 parts": ("bfloat16", "variables", 2),
+    "SavedModel bfloat16 constants": ("mixed_bfloat16", "constants", 1),
 }
 # CTranslate2's types, and whether each is asked to agree.
 TYPES = {"float32": True, "bfloat16": False, "int8": False}
@@ -189,6 +191,7 @@ def main() -> None:
         "--report", nargs="?", const=str(REPORT), help="JSON file (%(const)s)"
     )
     args = parser.parse_args()
+    packed_weights.pack_once()
     try:
         found = measure(args)
     except UserError as error:

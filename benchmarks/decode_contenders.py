@@ -120,6 +120,8 @@ def hold(isa: str) -> None:
 def exported(policy: str, weights: str, parts: int, isa: str = ""):
     """Returns a builder of the exported model, asked through its signature.
 
+    Its process has TensorFlow pack the weights once, as a server is told to.
+
     Args:
         policy, weights, parts: of the export.
         isa: str, the newest instructions that it may use; "" = all.
@@ -128,6 +130,9 @@ def exported(policy: str, weights: str, parts: int, isa: str = ""):
     def build(shape: Shape) -> Decode:
         path = written(write_export, shape, policy, weights, parts)
         hold(isa)
+        from t2t_lite.trainer import packed_weights
+
+        packed_weights.pack_once()
         import tensorflow as tf
 
         threads = tf.config.threading
@@ -268,7 +273,7 @@ CONTENDERS = {
     "t2t_lite bfloat16 constants, parts": exported(
         "mixed_bfloat16", "constants", CORES
     ),
-    "t2t_lite bfloat16 constants": exported("mixed_bfloat16", "constants", 1),
+    "t2t_lite bfloat16 parts": exported("bfloat16", "variables", CORES),
     "t2t_lite float32 parts": exported("float32", "variables", CORES),
     "t2t_lite bfloat16 variables": exported("bfloat16", "variables", 1),
     "t2t_lite float32 variables": exported("float32", "variables", 1),

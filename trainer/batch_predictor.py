@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import abc
-import collections
-import concurrent.futures
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from t2t_lite.data.text_encoder import TextEncoder
+from t2t_lite.decoding.lines import ahead
 from t2t_lite.decoding.search import SearchOptions
 from t2t_lite.hparams import HParams
 from t2t_lite.trainer import sources
@@ -133,6 +132,10 @@ class BatchPredictor(abc.ABC):
         most = self.options.batch_size
         return sources.length(line, self.model.task, most)
 
+    def trace(self) -> None:
+        """Makes the graph, on the thread that asks; does nothing twice."""
+        self._search.get_concrete_function()
+
     def predict_batch(
         self, inputs: Sequence[Any], **wishes: Any
     ) -> list[Prediction]:
@@ -201,9 +204,9 @@ class BatchPredictor(abc.ABC):
 
         results: list[Prediction | None] = [None] * len(inputs)
         if parts:
-            self._search.get_concrete_function()  # traced on this thread
+            self.trace()
         for part, batch in zip(
-            parts, _ahead(decode, parts, self.lanes, before_batch), strict=True
+            parts, ahead(decode, parts, self.lanes, before_batch), strict=True
         ):
             for i, prediction in zip(part, batch, strict=True):
                 results[i] = prediction
@@ -230,19 +233,3 @@ def row_of(arrays: Mapping[str, np.ndarray], row: int) -> dict[str, Any]:
 def text_of(data: bytes) -> str:
     """Returns bytes of a graph as text."""
     return data.decode("utf-8", "replace")
-
-
-def _ahead(function, items, count, before) -> Iterator[Any]:
-    """Yields function(item) in order, `count` at a time on threads.
-
-    `before` is called, on the caller's thread, before each item is begun.
-    """
-    with concurrent.futures.ThreadPoolExecutor(count) as pool:
-        waiting: collections.deque = collections.deque()
-        for item in items:
-            if len(waiting) == count:
-                yield waiting.popleft().result()
-            before()
-            waiting.append(pool.submit(function, item))
-        while waiting:
-            yield waiting.popleft().result()

@@ -6,6 +6,7 @@ from t2t_lite.errors import UserError, closest
 from t2t_lite.hparams import HParams
 from t2t_lite.models.resolve import check_fits
 from t2t_lite.registry import MODELS
+from t2t_lite.trainer import packed_weights
 from t2t_lite.trainer.objective import check_chunks
 from t2t_lite.trainer.options import TrainingOptions
 
@@ -13,7 +14,7 @@ from t2t_lite.trainer.options import TrainingOptions
 def check(
     problem, model_name: str, hparams: HParams, options: TrainingOptions
 ) -> None:
-    """Raises UserError where problem, model and options do not go together.
+    """Raises UserError where problem, model, options or environment do not fit.
 
     Args:
         problem: Problem.
@@ -21,6 +22,7 @@ def check(
         hparams: its hyperparameters.
         options: of the run.
     """
+    packed_weights.check_training()
     model = MODELS.get(model_name)
     task = problem.task(hparams.vocab_size)
     check_fits(model_name, task, problem.name)

@@ -70,7 +70,7 @@ class TextGraphs:
         parts: int = 1,
         frozen: bool = False,
     ):
-        self._scope = frozen_weights if frozen else held_weights
+        self._scope = frozen_weights if frozen else lambda: held_weights(parts)
         # One function of its own, however many callers and parts: constants
         # are in the graph once.
         self._search = tf.function(

@@ -6,9 +6,12 @@ Everything is a generator: memory does not grow with the input.
 from __future__ import annotations
 
 import codecs
+import collections
+import concurrent.futures
 import contextlib
 import gzip
 import io
+import itertools
 import sys
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -229,22 +232,58 @@ def map_lines(
     batch_tokens: int,
     window: int,
     length: Callable[[T], int] | None = None,
+    at_once: int = 1,
 ) -> Iterator[tuple[T, R]]:
     """Applies `function` to batches of similar length; keeps the order.
 
     Args:
-        function: from a list of items to one result each.
+        function: from a list of items to one result each; may be called on
+            other threads.
         items, batch_tokens, window, length: see `batches_by_length`.
+        at_once: int, batches that are in work at the same time.
     Yields:
         (item, result), in the order of `items`.
     Raises:
         ValueError: `function` gave another number of results than items.
     """
 
-    def results():
-        for batch in batches_by_length(items, batch_tokens, window, length):
-            values = function([item for _, item in batch])
-            for (i, item), value in zip(batch, values, strict=True):
-                yield i, (item, value)
+    def answered(batch):
+        values = function([item for _, item in batch])
+        return [
+            (i, (item, value))
+            for (i, item), value in zip(batch, values, strict=True)
+        ]
 
-    return in_input_order(results())
+    batches = batches_by_length(items, batch_tokens, window, length)
+    results = ahead(answered, batches, at_once)
+    return in_input_order(itertools.chain.from_iterable(results))
+
+
+def ahead(
+    function: Callable[[T], R],
+    items: Iterable[T],
+    at_once: int,
+    before: Callable[[], None] = lambda: None,
+) -> Iterator[R]:
+    """Yields function(item) in order, `at_once` at a time on threads.
+
+    Args:
+        function: called on other threads, but for `at_once` of 1.
+        items: any iterable, read so far ahead.
+        at_once: int; with 1, nothing is read ahead.
+        before: called, on the caller's thread, before each item is begun.
+    """
+    if at_once == 1:
+        for item in items:
+            before()
+            yield function(item)
+        return
+    with concurrent.futures.ThreadPoolExecutor(at_once) as pool:
+        waiting: collections.deque = collections.deque()
+        for item in items:
+            if len(waiting) == at_once:
+                yield waiting.popleft().result()
+            before()
+            waiting.append(pool.submit(function, item))
+        while waiting:
+            yield waiting.popleft().result()

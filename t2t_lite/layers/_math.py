@@ -88,8 +88,9 @@ def lookup(variable: keras.Variable, ids: tf.Tensor, dtype: str) -> tf.Tensor:
     Returns:
         Float tensor `(..., size)` of `dtype`.
     """
-    if weight_reader() is not None:  # for models that are only asked
-        return tf.cast(tf.gather(variable.value, ids), dtype)
+    reader = weight_reader()
+    if reader is not None:  # for models that are only asked
+        return tf.cast(reader.lookup(variable, ids), dtype)
 
     @tf.custom_gradient
     def gather(table):

@@ -117,6 +117,9 @@ class _Products:
             f"a step reads {variable.path}, but may only multiply with weights."
         )
 
+    def lookup(self, variable, ids):
+        return self.read(variable, variable.dtype)
+
 
 @dataclasses.dataclass(frozen=True)
 class _Loop:

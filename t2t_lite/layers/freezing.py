@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import contextvars
+import itertools
 import weakref
 from collections.abc import Callable, Iterator
 from typing import Protocol
@@ -12,20 +13,30 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-# Added to products in place of a bias: TensorFlow packs the constant matrix of
-# a product with a bias once, that of one without at every call. It is too
-# small to change any result but an exact zero.
+# Added to products in place of a bias: TensorFlow packs the matrix of a product
+# with a bias once, that of one without at every call. It is too small to change
+# any result but an exact zero.
 _NOTHING = 1e-30
+
+# A float32 matrix is packed otherwise for up to 6 rows, for up to some 80, and
+# for 96 and more (oneDNN's, with AVX2 and with AVX-512), and anew wherever a
+# product has other rows than it was packed for: a small matrix may be.
+_FEW, _SOME, _MANY = 6, 80, 96
+_LARGE = 1 << 17  # numbers of a matrix that is worth several products
+_WIDE = 1 << 20  # of one that is worth to be cut
 
 
 class WeightReader(Protocol):
     """A way to read weights.
 
-    `read` returns a weight as `dtype`; `product` returns `rows kernel + bias`,
-    or `rows kernel^T` with `transpose_b`, for float rows `(rows, in_size)`.
+    `read` returns a weight as `dtype`, `lookup` rows of a matrix in its own;
+    `product` returns `rows kernel + bias`, or `rows kernel^T` with
+    `transpose_b`, for float rows `(rows, in_size)`.
     """
 
     def read(self, variable: keras.Variable, dtype: str) -> tf.Tensor: ...
+
+    def lookup(self, variable: keras.Variable, ids: tf.Tensor) -> tf.Tensor: ...
 
     def product(
         self,
@@ -37,34 +48,64 @@ class WeightReader(Protocol):
 
 
 class _Held:
-    """Reads each weight once, in the graph in which the scope is opened."""
+    """Reads each weight once, in the graph in which the scope is opened.
 
-    def __init__(self) -> None:
+    Args:
+        slices: int, parts of the product of a few rows and a large transposed
+            matrix, which cores compute side by side.
+    """
+
+    def __init__(self, slices: int = 1) -> None:
         self._graph = tf.compat.v1.get_default_graph()
         self._values: dict = {}
+        self._slices = slices
 
     def read(self, variable: keras.Variable, dtype: str) -> tf.Tensor:
-        return self._once((id(variable), dtype), lambda: _cast(variable, dtype))
+        value = self._once(
+            id(variable), lambda: tf.convert_to_tensor(variable.value)
+        )
+        return self._once((id(variable), dtype), lambda: tf.cast(value, dtype))
+
+    def lookup(self, variable: keras.Variable, ids: tf.Tensor) -> tf.Tensor:
+        # A gather from the variable itself would have it copied at each read.
+        return tf.gather(_Held.read(self, variable, variable.dtype), ids)
 
     def product(self, rows, kernel, bias, transpose_b):
         dtype = rows.dtype.name
-        if transpose_b and dtype == "float32":
-            # With 32 rows the product is twice as fast, and with one as well.
-            matrix, transpose_b = self._transposed(kernel), False
-        else:
-            matrix = self._once(
-                (id(kernel), dtype), lambda: _cast(kernel, dtype)
-            )
-        outputs = _one_or_many(rows, matrix, transpose_b)
-        if bias is None:
-            return outputs
-        return tf.nn.bias_add(outputs, self.read(bias, dtype))
+        matrix = _Held.read(self, kernel, dtype)
+        shift = self._shift(matrix, bias, transpose_b)
 
-    def _transposed(self, kernel: keras.Variable) -> tf.Tensor:
-        return self._once(
-            (id(kernel), "transposed"),
-            lambda: tf.transpose(_cast(kernel, "float32")),
-        )
+        def alike():
+            return _shifted(rows, matrix, shift, transpose_b)
+
+        few = alike
+        if self._slices > 1 and transpose_b and _size(matrix) >= _WIDE:
+            few = self._in_slices((id(kernel), dtype), rows, matrix, shift)
+        if dtype == "float32" and _size(matrix) >= _LARGE:
+            return tf.switch_case(
+                _kind(rows),
+                [few, alike, lambda: _padded(rows, matrix, shift, transpose_b)],
+            )
+        return alike() if few is alike else tf.cond(_is_few(rows), few, alike)
+
+    def _in_slices(self, key, rows, matrix, shift) -> Callable[[], tf.Tensor]:
+        """Returns a maker of `rows matrix^T + shift`, of parts of `matrix`."""
+        parts = self._once((*key, "slices"), lambda: _cut(matrix, self._slices))
+
+        def product():
+            shifts = _cut(shift, self._slices)
+            pairs = zip(parts, shifts, strict=True)
+            found = [_shifted(rows, part, by, True) for part, by in pairs]
+            return tf.concat(found, axis=1)
+
+        return product
+
+    def _shift(self, matrix, bias, transpose_b) -> tf.Tensor:
+        """Returns the bias of a product, or next to nothing."""
+        if bias is not None:
+            return self.read(bias, matrix.dtype.name)
+        size = matrix.shape[0 if transpose_b else 1]
+        return tf.constant(_NOTHING, matrix.dtype, [size])
 
     def _once(self, key, make: Callable[[], tf.Tensor]) -> tf.Tensor:
         if key not in self._values:
@@ -76,8 +117,8 @@ class _Held:
 class _Frozen(_Held):
     """Makes each weight a constant once in each graph that reads it.
 
-    But for the matrices of float32 products, which constants do not speed up:
-    packed for one number of rows they were slower than plain with another.
+    But for the matrices of float32 products, which would be constants three
+    times, one for each number of rows.
     """
 
     def __init__(self) -> None:
@@ -87,17 +128,18 @@ class _Frozen(_Held):
     def read(self, variable: keras.Variable, dtype: str) -> tf.Tensor:
         return self._constant((id(variable), dtype), variable, dtype)
 
+    def lookup(self, variable, ids):
+        return tf.gather(variable.value, ids)
+
     def product(self, rows, kernel, bias, transpose_b):
         dtype = rows.dtype.name
         if dtype == "float32":
             return super().product(rows, kernel, bias, transpose_b)
         key = (id(kernel), dtype, transpose_b)
         matrix = self._constant(key, kernel, dtype, transpose_b)
-        return tf.nn.bias_add(
-            tf.matmul(rows, matrix), self._shift(bias, matrix)
-        )
+        return _shifted(rows, matrix, self._full_shift(bias, matrix), False)
 
-    def _shift(self, bias: keras.Variable | None, matrix) -> tf.Tensor:
+    def _full_shift(self, bias: keras.Variable | None, matrix) -> tf.Tensor:
         """Returns the bias, none of it 0: zeros would be left out."""
         value = np.zeros([matrix.shape[1]])
         if bias is not None:
@@ -105,10 +147,6 @@ class _Frozen(_Held):
                 value = np.asarray(bias.value.numpy())
         value = np.where(value == 0, _NOTHING, value)
         return tf.constant(value.astype(matrix.dtype.as_numpy_dtype))
-
-    def _transposed(self, kernel: keras.Variable) -> tf.Tensor:
-        key = (id(kernel), "transposed")
-        return self._constant(key, kernel, "float32", transpose=True)
 
     def _constant(self, key, variable, dtype, transpose=False) -> tf.Tensor:
         graph = tf.compat.v1.get_default_graph()
@@ -123,30 +161,42 @@ class _Frozen(_Held):
         return constants[key]
 
 
-def _cast(variable: keras.Variable, dtype: str) -> tf.Tensor:
-    return tf.cast(keras.ops.convert_to_tensor(variable), dtype)
+def _size(matrix: tf.Tensor) -> int:
+    return matrix.shape[0] * matrix.shape[1]
 
 
-def _one_or_many(rows, matrix, transpose_b) -> tf.Tensor:
-    """Returns the product; one float32 row is multiplied by another kernel.
+def _shifted(rows, matrix, shift, transpose_b) -> tf.Tensor:
+    """Returns `rows matrix + shift`, which TensorFlow makes one operation."""
+    outputs = tf.matmul(rows, matrix, transpose_b=transpose_b)
+    return tf.nn.bias_add(outputs, shift)
 
-    BatchMatMulV3's product of a vector and a matrix was measured to read the
-    matrix 1.6 times as fast as MatMul's.
-    """
 
-    def many():
-        return tf.matmul(rows, matrix, transpose_b=transpose_b)
+def _padded(rows, matrix, shift, transpose_b) -> tf.Tensor:
+    """Returns the same, computed with `_MANY` rows or more."""
+    count = tf.shape(rows)[0]
+    more = tf.pad(rows, [[0, tf.maximum(0, _MANY - count)], [0, 0]])
+    return _shifted(more, matrix, shift, transpose_b)[:count]
 
-    one = _one_row.get()
-    if one is None or rows.dtype != tf.float32:
-        return many()
-    return tf.cond(
-        one,
-        lambda: tf.raw_ops.BatchMatMulV3(
-            x=rows, y=matrix, adj_y=transpose_b, Tout=tf.float32
-        ),
-        many,
-    )
+
+def _cut(tensor: tf.Tensor, parts: int) -> list[tf.Tensor]:
+    """Returns parts of the first axis, of about one size."""
+    size = tensor.shape[0]
+    ends = [size * part // parts for part in range(parts + 1)]
+    return [tensor[start:end] for start, end in itertools.pairwise(ends)]
+
+
+def _kind(rows: tf.Tensor) -> tf.Tensor:
+    """Returns 0, 1 or 2, int32: which rows a float32 product is packed for."""
+    kind = _row_kind.get()
+    return _kind_of(tf.shape(rows)[0]) if kind is None else kind
+
+
+def _kind_of(count: tf.Tensor) -> tf.Tensor:
+    return tf.cast(count > _FEW, tf.int32) + tf.cast(count > _SOME, tf.int32)
+
+
+def _is_few(rows: tf.Tensor) -> tf.Tensor:
+    return tf.equal(_kind(rows), 0)
 
 
 _reader: contextvars.ContextVar[WeightReader | None] = contextvars.ContextVar(
@@ -154,8 +204,8 @@ _reader: contextvars.ContextVar[WeightReader | None] = contextvars.ContextVar(
 )
 
 
-_one_row: contextvars.ContextVar[tf.Tensor | None] = contextvars.ContextVar(
-    "t2t_lite_one_row", default=None
+_row_kind: contextvars.ContextVar[tf.Tensor | None] = contextvars.ContextVar(
+    "t2t_lite_row_kind", default=None
 )
 
 
@@ -163,16 +213,16 @@ _one_row: contextvars.ContextVar[tf.Tensor | None] = contextvars.ContextVar(
 def rows_of_products(count: tf.Tensor) -> Iterator[None]:
     """Says how many rows the products inside have, in a scope of held weights.
 
-    One row alone is multiplied by another kernel than many.
+    So that what depends on it is found once, and not for each product.
 
     Args:
         count: int32 scalar.
     """
-    token = _one_row.set(tf.equal(count, 1))
+    token = _row_kind.set(_kind_of(count))
     try:
         yield
     finally:
-        _one_row.reset(token)
+        _row_kind.reset(token)
 
 
 @contextlib.contextmanager
@@ -191,13 +241,19 @@ def frozen_weights() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def held_weights() -> Iterator[None]:
+def held_weights(slices: int = 1) -> Iterator[None]:
     """Makes this package's layers read each weight once, outside of loops.
 
     For a graph that is being traced: weights are read and cast in it, and
-    loops inside it are given the results.
+    loops inside it are given the results. A process in whose environment is
+    TF_ONEDNN_ASSUME_FROZEN_WEIGHTS=1 packs the matrices once for a CPU's
+    products; in such a one no weight may change any more.
+
+    Args:
+        slices: int, products of a few rows and a vocabulary are cut into so
+            many, which cores compute side by side.
     """
-    with reading_by(_Held()):
+    with reading_by(_Held(slices)):
         yield
 
 

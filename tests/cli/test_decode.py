@@ -165,9 +165,9 @@ def test_bad_json_lines_are_named(
     assert not target.exists()
 
 
-@pytest.mark.parametrize("kind", ["text", "nbest"])
+@pytest.mark.parametrize(("kind", "lanes"), [("text", 1), ("nbest", 2)])
 def test_resume_goes_on_where_it_stopped(
-    run_command, user_run, tmp_path, monkeypatch, kind
+    run_command, user_run, tmp_path, monkeypatch, kind, lanes
 ):
     source, target = tmp_path / "in.txt", tmp_path / "out.txt"
     whole = tmp_path / "whole.txt"
@@ -176,6 +176,7 @@ def test_resume_goes_on_where_it_stopped(
     options = (
         f"--format={kind}",
         "--decode_hparams=beam_size=2,return_beams=2",
+        f"--lanes={lanes}",
     )
     status, _, error = _decode(run_command, user_run, source, whole, *options)
     assert status == 0, error
@@ -202,7 +203,20 @@ def test_resume_goes_on_where_it_stopped(
             for text in (found, expected)
         )
     assert found == expected
-    assert sum(calls) <= 10 + 4
+    # What was in work when it stopped, on each lane, is done again.
+    assert sum(calls) <= 10 + 4 * lanes
+
+
+@pytest.mark.parametrize("lanes", ["none", "0", "257"])
+def test_lanes_are_a_number_or_auto(run_command, user_run, tmp_path, lanes):
+    source, target = tmp_path / "in.txt", tmp_path / "out.txt"
+    source.write_text("ONE\n")
+    status, _, error = _decode(
+        run_command, user_run, source, target, f"--lanes={lanes}"
+    )
+    assert status == 2
+    assert f"--lanes={lanes}: expected auto, or a number" in error
+    assert not target.exists()
 
 
 def test_resume_needs_files(run_command, user_run, tmp_path):

@@ -4,7 +4,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from t2t_lite.layers import frozen_weights, held_weights
+from t2t_lite.layers import (
+    FeedForward,
+    SharedEmbedding,
+    frozen_weights,
+    held_weights,
+)
 from tests.models_for_tests import random_batch, tiny_hparams, tiny_model
 
 
@@ -101,3 +106,50 @@ def test_a_loops_body_reads_no_held_weight():
         assert not [n for n in body.node_def if n.op == "ReadVariableOp"]
     reads = [node.input[0] for node in nodes_of(graph_def, "ReadVariableOp")]
     assert len(reads) == len(set(reads)) > 10
+    # It would have its variable copied at each read.
+    assert not nodes_of(graph_def, "ResourceGather")
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+@pytest.mark.parametrize("rows", [1, 6, 7, 80, 81, 100])
+def test_large_matrices_have_a_product_for_each_number_of_rows(dtype, rows):
+    table = SharedEmbedding(8_401, 128, dtype=dtype)
+    dense = FeedForward(256, 512, dtype=dtype)
+    features = tf.random.stateless_normal([100, 256], [1, 2])[:rows]
+    features = tf.cast(features, dtype)
+
+    def answers():
+        return table.logits(features[:, :128]), dense(features)
+
+    table.build()
+    expected = answers()
+
+    @tf.function(autograph=False)
+    def run():
+        with held_weights(slices=3):
+            return answers()
+
+    for found, value in zip(run(), expected, strict=True):
+        np.testing.assert_allclose(
+            tf.cast(found, tf.float32),
+            tf.cast(value, tf.float32),
+            rtol=1e-5 if dtype == "float32" else 0.02,
+            atol=1e-5 if dtype == "float32" else 0.02,
+        )
+
+
+def test_a_vocabulary_is_cut_for_a_few_rows_alone():
+    table = SharedEmbedding(8_401, 128, dtype="bfloat16")
+    table.build()
+
+    @tf.function(autograph=False)
+    def run():
+        with held_weights(slices=3):
+            return table.logits(tf.zeros([2, 128], "bfloat16"))
+
+    graph_def = run.get_concrete_function().graph.as_graph_def()
+    products = [
+        len([node for node in function.node_def if node.op == "MatMul"])
+        for function in graph_def.library.function
+    ]
+    assert sorted(products) == [1, 3]

@@ -12,6 +12,7 @@ import json
 import os
 import sys
 
+from t2t_lite.trainer import packed_weights
 from t2t_lite.trainer.cli.quiet import import_tensorflow
 
 
@@ -43,6 +44,7 @@ def main() -> None:
     parser.add_argument("--batching_parameters_file")
     args = parser.parse_args()
     folder, version = version_folder(args.model_dir)
+    packed_weights.pack_once()  # as the documented container does
     import_tensorflow()
     from tests.serving import batching, server
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from absl import flags
 
+from t2t_lite.trainer import packed_weights
 from t2t_lite.trainer.cli import command, common
 
 if TYPE_CHECKING:
@@ -83,6 +84,13 @@ def _define(values: flags.FlagValues) -> None:
         "Keep what is done in FILE.partial, and go on there after a stop.",
         flag_values=values,
     )
+    flags.DEFINE_string(
+        "lanes",
+        "auto",
+        "Batches that a CPU decodes at once, each on its own cores: a number, "
+        "or auto, one a core.",
+        flag_values=values,
+    )
     # Kept so that T2T's command lines work.
     known = "Taken from the run folder; "
     for name, text in {
@@ -104,8 +112,10 @@ def decode(values: flags.FlagValues) -> int:
     if values.decode_interactive:
         return _interactive(common.load_predictor(values))
     _check_resume(values)
+    lanes = _lanes(values)
     lines = read_lines(values.decode_from_file)
     predictor = common.load_predictor(values)
+    predictor.trace()
     items = map(_READERS[values.input_format], lines)
     made_by = _made_by(values, predictor) if values.resume else None
     noted = 0
@@ -118,6 +128,7 @@ def decode(values: flags.FlagValues) -> int:
             predictor.options.batch_size,
             _WINDOW,
             length=lambda item: predictor.length(item.line.text),
+            at_once=lanes,
         ):
             line = item.line
             notes = [predictor.truncation_note] if prediction.truncated else []
@@ -139,6 +150,17 @@ def decode(values: flags.FlagValues) -> int:
             file=sys.stderr,
         )
     return 0
+
+
+def _lanes(values: flags.FlagValues) -> int:
+    """Returns how many batches are decoded at once; shares the cores out."""
+    from t2t_lite.trainer import lanes, strategies
+
+    count = int(
+        strategies.choose_lanes(values.lanes, "one_device", "off").value
+    )
+    lanes.set_threads(count, strategies.num_cores())
+    return count
 
 
 class _Item(NamedTuple):
@@ -267,6 +289,7 @@ _define(FLAGS)
 
 def main() -> None:
     """The console script."""
+    packed_weights.pack_once()
     command.run(decode, FLAGS, DESCRIPTION, EXAMPLES)
 
 

@@ -24,7 +24,7 @@ EXAMPLES = (
     "t2t_lite_exporter --output_dir=runs/ende "
     '--decode_hparams="beam_size=1" --export_dir=/models/ende --version=7',
     "t2t_lite_exporter --output_dir=runs/ende --target_dtype=bfloat16 "
-    "--weights=constants --parts=4",
+    "--parts=4",
     "t2t_lite_exporter --output_dir=runs/ende --format=tflite "
     '--target_dtype=int8 --decode_hparams="max_input_length=64"',
 )
@@ -77,8 +77,9 @@ def _define(values: flags.FlagValues) -> None:
         "weights",
         "variables",
         ["variables", "constants"],
-        "constants: part of the graph, so that a CPU packs them once for its "
-        "products.",
+        "constants: part of the graph, which a CPU packs once for its "
+        "products, at the cost of memory; it does so with variables where "
+        "the server has TF_ONEDNN_ASSUME_FROZEN_WEIGHTS=1 in its environment.",
         flag_values=values,
     )
     flags.DEFINE_integer(
