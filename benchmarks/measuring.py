@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import json
 import pathlib
+import re
 import statistics
 import subprocess
 import sys
@@ -111,11 +112,17 @@ def write_report(path: str | pathlib.Path, content: dict[str, Any]) -> None:
 
     now = datetime.datetime.now(datetime.UTC)
     made_by = {**provenance(), "date": now.isoformat(timespec="seconds")}
+    made_by["command"] = _without_folders(made_by["command"])
     text = json.dumps({**content, "made_by": made_by}, indent=1)
     path = pathlib.Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text + "\n")
     print(f"written {path}")
+
+
+def _without_folders(command: str) -> str:
+    """Returns a command line whose absolute paths are names alone."""
+    return re.sub(r"(^|[\s=\x27\"])/(?:[^\s/]+/)+", r"\1", command)
 
 
 def print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

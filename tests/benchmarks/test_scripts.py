@@ -32,14 +32,18 @@ def test_spread_is_of_rates():
     assert measuring.text_of(rates) == "4 (3 to 6)"
 
 
-def test_report_says_where_it_comes_from(tmp_path):
+def test_report_says_where_it_comes_from(tmp_path, monkeypatch):
     import measuring
 
     path = tmp_path / "new" / "report.json"
+    given = ["x/speed.py", "--run=/a/b/run", "--file", "/c/d.txt", "here/e"]
+    monkeypatch.setattr("sys.argv", given)
     measuring.write_report(path, {"rows": [1]})
     report = json.loads(path.read_text())
     assert report["rows"] == [1]
     assert {"command", "commit", "machine", "date"} <= set(report["made_by"])
+    command = report["made_by"]["command"]
+    assert command == "speed.py --run=run --file d.txt here/e"
 
 
 def test_fit_finds_the_power():
