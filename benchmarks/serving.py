@@ -44,6 +44,7 @@ from t2t_lite.trainer.cli.query_lines import Item, batches, read_items
 from t2t_lite.trainer.cli.quiet import import_tensorflow
 
 _WARM_UP_SECONDS = 300.0  # of a request
+_PATHS = ("model_dir", "file", "report", "plot")  # the command has their names
 _KINDS = (
     (clients.LateError, "late"),
     (clients.NotReadyError, "not ready"),
@@ -231,7 +232,11 @@ def measure(args, server: str, pid: int | None) -> int:
     offered = [stage for stage in bench.stages if stage.rate is not None]
     if args.report:
         content = {
-            "flags": {k: v for k, v in vars(args).items() if v is not None},
+            "flags": {
+                name: value
+                for name, value in vars(args).items()
+                if value is not None and name not in _PATHS
+            },
             "changed": len(bench.changed),
             "stages": [dataclasses.asdict(stage) for stage in bench.stages],
         }
