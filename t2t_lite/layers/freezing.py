@@ -79,9 +79,13 @@ class _Held:
             return _shifted(rows, matrix, shift, transpose_b)
 
         few = alike
-        if self._slices > 1 and transpose_b and _size(matrix) >= _WIDE:
+        if (
+            self._slices > 1
+            and transpose_b
+            and matrix.shape.num_elements() >= _WIDE
+        ):
             few = self._in_slices((id(kernel), dtype), rows, matrix, shift)
-        if dtype == "float32" and _size(matrix) >= _LARGE:
+        if dtype == "float32" and matrix.shape.num_elements() >= _LARGE:
             return tf.switch_case(
                 _kind(rows),
                 [few, alike, lambda: _padded(rows, matrix, shift, transpose_b)],
@@ -159,10 +163,6 @@ class _Frozen(_Held):
             rounded = tf.as_dtype(dtype).as_numpy_dtype
             constants[key] = tf.constant(value.astype(rounded))
         return constants[key]
-
-
-def _size(matrix: tf.Tensor) -> int:
-    return matrix.shape[0] * matrix.shape[1]
 
 
 def _shifted(rows, matrix, shift, transpose_b) -> tf.Tensor:

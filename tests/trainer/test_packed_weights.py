@@ -13,7 +13,7 @@ from t2t_lite.trainer import early_checks, packed_weights
 
 ROOT = pathlib.Path(__file__).parents[2]
 ANSWERS = """
-import json, sys
+import json
 import numpy as np
 from t2t_lite.decoding.search import SearchOptions
 from t2t_lite.trainer import predictors

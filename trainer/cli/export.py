@@ -77,9 +77,8 @@ def _define(values: flags.FlagValues) -> None:
         "weights",
         "variables",
         ["variables", "constants"],
-        "constants: part of the graph, which a CPU packs once for its "
-        "products, at the cost of memory; it does so with variables where "
-        "the server has TF_ONEDNN_ASSUME_FROZEN_WEIGHTS=1 in its environment.",
+        "constants: part of the graph, which a CPU packs once, at the cost of "
+        "memory; variables it packs under TF_ONEDNN_ASSUME_FROZEN_WEIGHTS=1.",
         flag_values=values,
     )
     flags.DEFINE_integer(
