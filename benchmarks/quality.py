@@ -1,7 +1,7 @@
 """Trains recipes over several seeds, and reports on what came out.
 
     python -m pip install -e ".[quality]"
-    python benchmarks/quality.py --recipe=multi30k_ema --seeds=1,2,3 \
+    python benchmarks/quality.py --recipe=multi30k --seeds=1,2,3 \
         --source_dir=multi30k --work_dir=work
     python benchmarks/quality.py --report
 

@@ -27,7 +27,7 @@ Train the seeds of a recipe, or go on where that was interrupted:
 
 ```
 python -m pip install -e ".[quality]"
-python benchmarks/quality.py --recipe=multi30k_ema --seeds=1,2,3 \\
+python benchmarks/quality.py --recipe=multi30k --seeds=1,2,3 \\
   --source_dir=multi30k --work_dir=work
 ```
 

@@ -50,6 +50,8 @@ class Problem(abc.ABC):
             (`problems.create` sets it).
         vocab_file: str, a vocabulary to use in place of one that is learned
             from the training texts (the commands set it); or None.
+        more_files: paths of further training pairs by the flag that named
+            them; see `more_pairs`.
         inputs_kind, targets_kind: what its examples are of; see
             `t2t_lite.task`.
         labels: names of the labels, for the targets "label" and "tags".
@@ -76,6 +78,7 @@ class Problem(abc.ABC):
     data_dir: str = "t2t_data"
     origin: str = ""
     vocab_file: str | None = None
+    more_files: Mapping[str, Sequence[str]] = {}
     defaults: Mapping[str, Any] = {}
     splits: tuple[str, ...] = ("train", "validation")
     inputs_kind: str = "text"
@@ -205,24 +208,8 @@ class Problem(abc.ABC):
         """
         self.check_split(split)
         if split not in self._facts:
-            self._facts[split] = self._read_facts(split)
+            self._facts[split] = facts_of(self, split)
         return self._facts[split]
-
-    def _read_facts(self, split: str) -> SourceFacts:
-        digest, count = hashlib.sha256(), 0
-        for example in self.examples(split):
-            for side in ("inputs", "targets"):
-                if side in example:
-                    digest.update(_bytes_of(example[side]))
-            count += 1
-        if count == 0:
-            raise UserError(
-                f"{self.name}: the {split} split has no examples"
-                f" ({self.describe_source(split)})"
-            )
-        return SourceFacts(
-            self.describe_source(split), digest.hexdigest(), count
-        )
 
     def check_split(self, split: str) -> None:
         """Raises UserError unless the problem has `split`."""
@@ -345,6 +332,29 @@ class Problem(abc.ABC):
         from t2t_lite.problems.reversed import ReversedProblem
 
         return ReversedProblem(self)
+
+
+def facts_of(problem: Any, split: str) -> SourceFacts:
+    """Reads all examples of a split for the facts about it.
+
+    Args:
+        problem: has `name`, `examples(split)` and `describe_source(split)`.
+        split: str.
+    Raises:
+        UserError: it has none, or as `examples`.
+    """
+    digest, count = hashlib.sha256(), 0
+    for example in problem.examples(split):
+        for side in ("inputs", "targets"):
+            if side in example:
+                digest.update(_bytes_of(example[side]))
+        count += 1
+    description = problem.describe_source(split)
+    if count == 0:
+        raise UserError(
+            f"{problem.name}: the {split} split has no examples ({description})"
+        )
+    return SourceFacts(description, digest.hexdigest(), count)
 
 
 def perplexity(nll: float, count: int) -> float:

@@ -19,6 +19,7 @@ from t2t_lite.decoding.search import SearchOptions
 from t2t_lite.errors import UserError
 from t2t_lite.hparams import HParams
 from t2t_lite.models.resolve import build
+from t2t_lite.problems import more_pairs
 from t2t_lite.trainer import (
     describing,
     early_checks,
@@ -151,6 +152,7 @@ class Setup:
                 "decode_hparams": options.decode_hparams,
                 "given_vocabulary": self._given_vocabulary,
                 "warm_start_from": self._warm_start.checkpoint,
+                **more_pairs.flag_values(self.problem),
             },
         )
         if self.chief:

@@ -10,7 +10,7 @@ from t2t_lite.data.bucketing import (
     plan_buckets,
 )
 from t2t_lite.data.columns import Columns
-from t2t_lite.data.preparing import prepare, prepare_with, prepared_folder
+from t2t_lite.data.preparing import prepare, prepared_folder
 from t2t_lite.data.records import PreparedData, Split, open_prepared
 from t2t_lite.data.row_planning import plan_packing
 from t2t_lite.data.sentencepiece_training import train_sentencepiece
@@ -50,7 +50,6 @@ __all__ = [
     "plan_buckets",
     "plan_packing",
     "prepare",
-    "prepare_with",
     "prepared_folder",
     "train_sentencepiece",
     "train_subwords",

@@ -67,15 +67,13 @@ def _check_request(manifest: Any) -> None:
     kind = _text(manifest, "vocab_kind")
     _require(kind in VOCAB_KINDS, "vocab_kind", "a known kind", kind)
     _count(manifest, "vocab_size")
-    if "vocabulary" in manifest:
+    if "vocabulary" in manifest:  # one was given, and none trained
         _text(manifest, "vocabulary")
     sampling = _field(manifest, "sampling")
     if sampling is not None:
         _count(sampling, "samples")
         alpha = _field(sampling, "alpha")
         _require(type(alpha) is float, "alpha", "a number", alpha)
-    if "vocabulary_sha256" in manifest:  # one was given, and none trained
-        _text(manifest, "vocabulary_sha256")
     names = _list(manifest, "split_names")
     for name in names:
         _require(isinstance(name, str), "split_names", "a list of names", name)

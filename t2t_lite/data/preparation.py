@@ -35,8 +35,7 @@ _MAX_THREADS = 8
 class Preparation:
     """One run that fills a folder; the caller holds the folder's lock."""
 
-    def __init__(self, folder, problem, asked, progress, log, given=None):
-        self.given = given  # a vocabulary to take, in place of a trained one
+    def __init__(self, folder, problem, asked, progress, log):
         self.folder = folder
         self.problem = problem
         self.asked = asked
@@ -119,8 +118,6 @@ class Preparation:
         return encoder
 
     def _new_encoder(self) -> TextEncoder:
-        if self.given is not None:
-            return self.given
         if self.problem.vocab_file is not None:
             return load_encoder(self.problem.vocab_file)
         kind, size = self.asked["vocab_kind"], self.asked["vocab_size"]

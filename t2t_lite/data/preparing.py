@@ -11,7 +11,7 @@ from t2t_lite.data import manifest as manifests
 from t2t_lite.data import records, sharding, storage
 from t2t_lite.data.preparation import Preparation
 from t2t_lite.data.subword_sampling import SubwordSampling
-from t2t_lite.data.text_encoder import TextEncoder, check_vocab_kind
+from t2t_lite.data.text_encoder import check_vocab_kind
 from t2t_lite.errors import UserError
 
 
@@ -83,37 +83,6 @@ def prepare(
     ).carry_out()
 
 
-def prepare_with(
-    problem,
-    encoder: TextEncoder,
-    data_dir: str,
-    progress: bool = True,
-    num_shards: int | None = None,
-    log: Callable[[str], None] = print,
-) -> records.PreparedData:
-    """As `prepare`, with a vocabulary that there is: none is trained.
-
-    The folder's name is followed by the beginning of the vocabulary's SHA-256.
-
-    Args:
-        encoder: TextEncoder, which cuts each text in one way.
-        problem, data_dir, progress, num_shards, log: as for `prepare`.
-    Raises:
-        UserError: as `prepare`.
-    """
-    digest = storage.sha256_of_bytes(encoder.to_bytes())
-    request = (problem, encoder.kind, encoder.vocab_size)
-    return _Order(
-        problem,
-        f"{prepared_folder(*request, data_dir)}-{digest[:8]}",
-        {**manifests.request(*request), "vocabulary_sha256": digest},
-        progress,
-        num_shards,
-        log,
-        encoder,
-    ).carry_out()
-
-
 @dataclasses.dataclass(frozen=True)
 class _Order:
     """What is to be prepared, where, and how."""
@@ -124,7 +93,6 @@ class _Order:
     progress: bool
     num_shards: int | None
     log: Callable[[str], None]
-    given: TextEncoder | None = None
 
     def carry_out(self) -> records.PreparedData:
         """Opens the folder; writes it first if need be."""
@@ -144,14 +112,7 @@ class _Order:
                     self.problem.largest_shard,
                 )
                 _fill(
-                    Preparation(
-                        folder,
-                        self.problem,
-                        asked,
-                        self.progress,
-                        log,
-                        self.given,
-                    )
+                    Preparation(folder, self.problem, asked, self.progress, log)
                 )
                 return _open_saying(folder, log)
         return _open_matching(*matching)

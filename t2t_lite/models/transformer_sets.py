@@ -117,21 +117,6 @@ def transformer_big_paper() -> TransformerHParams:
     )
 
 
-@HPARAMS.register("transformer_multi30k")
-def transformer_multi30k() -> TransformerHParams:
-    """For corpora of some 30,000 pairs: 4 layers of 128, cosine schedule."""
-    return dataclasses.replace(
-        transformer_tiny(),
-        num_hidden_layers=4,
-        layer_prepostprocess_dropout=0.2,
-        adam_beta2=0.98,
-        batch_size=2560,
-        learning_rate_schedule="constant*linear_warmup*single_cycle_cos_decay",
-        learning_rate_constant=0.0025,
-        learning_rate_warmup_steps=800,
-    )
-
-
 @HPARAMS.register("transformer_multi30k_paper")
 def transformer_multi30k_paper() -> TransformerHParams:
     """Wu et al. 2021's Transformer-Tiny for Multi30k: post-norm, 9,712 BPE."""
@@ -162,3 +147,18 @@ def transformer_multi30k_paper() -> TransformerHParams:
 def transformer_multi30k_ema() -> TransformerHParams:
     """That of Wu et al., judged and exported by its weights' moving average."""
     return dataclasses.replace(transformer_multi30k_paper(), ema_decay=0.999)
+
+
+@HPARAMS.register("transformer_multi30k")
+def transformer_multi30k() -> TransformerHParams:
+    """For some 30,000 pairs: pre-norm, 4 layers of 192, hides words."""
+    return dataclasses.replace(
+        transformer_multi30k_ema(),
+        hidden_size=192,
+        filter_size=384,
+        norm="pre",
+        word_dropout=0.1,
+        vocab_size=5000,
+        learning_rate_constant=0.003,
+        learning_rate_warmup_steps=1000,
+    )

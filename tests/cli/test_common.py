@@ -12,7 +12,7 @@ from t2t_lite.trainer.cli import common, train
         ("transformer_tiny", "", ("bpe", 4000, 4096)),
         ("transformer_multi30k_paper", "", ("bpe", 9712, 4096)),
         ("transformer_multi30k_paper", "vocab_size=500", ("bpe", 500, 4096)),
-        ("transformer_multi30k", "batch_size=99", ("bpe", 4000, 99)),
+        ("transformer_multi30k", "batch_size=99", ("bpe", 5000, 99)),
     ],
 )
 def test_set_problem_and_user_choose_in_order(model, hparams, expected):

@@ -114,3 +114,45 @@ def test_mistakes_are_one_line(run_command, inside, arguments, message):
     assert message in error
     assert len(error.splitlines()) == 1
     assert not (inside / "t2t_runs").exists()
+
+
+def test_pairs_of_other_models_are_learned_too(run_command, inside):
+    """A run's outputs are further pairs, and stay so when it goes on."""
+    for name, words in (("a", "one two three"), ("b", "eins zwei drei")):
+        (inside / name).write_text("".join(f"{w}\n" for w in words.split()))
+    arguments = [
+        "--problem=translate_files",
+        *("--train_source=a", "--train_target=b"),
+        *("--eval_source=a", "--eval_target=b"),
+        "--model=transformer_tiny",
+        *COMMON,
+    ]
+    status, output, error = run_command(train, "train", *arguments)
+    assert status == 0, error
+    assert " 3 training and 3 validation examples" in output
+    status, _, error = run_command(
+        decode,
+        "decode",
+        "--output_dir=run",
+        "--decode_from_file=a",
+        "--decode_to_file=made",
+    )
+    assert status == 0, error
+    more = ["--more_source=a", "--more_target=made"]
+    arguments = [a.replace("=run", "=student") for a in arguments]
+    status, output, error = run_command(
+        train, "train", *arguments, *more, "--vocab_file=run"
+    )
+    assert status == 0, error
+    assert " 6 training and 3 validation examples" in output
+    status, output, error = run_command(
+        train, "train", "--output_dir=student", "--train_steps=2", *COMMON[2:4]
+    )
+    assert status == 0, error
+    assert " 6 training and 3 validation examples" in output
+    (inside / "made").unlink()
+    status, _, error = run_command(
+        train, "train", "--output_dir=student", "--train_steps=3"
+    )
+    assert status == 2
+    assert "made: no such file; give a text file" in error

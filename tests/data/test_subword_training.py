@@ -8,7 +8,6 @@ import pytest
 from t2t_lite.data import (
     SubwordEncoder,
     prepare,
-    prepare_with,
     train_subwords,
 )
 from t2t_lite.errors import UserError
@@ -110,42 +109,36 @@ def test_a_problem_is_prepared_with_a_trained_vocabulary(tmp_path):
     data.check()
 
 
+def _given(folder, name, encoder):
+    """Returns a problem whose vocabulary is a file of this name."""
+    problem = FakeProblem(50)
+    problem.vocab_file = str(folder / name)
+    encoder.save(problem.vocab_file)
+    return problem
+
+
 def test_a_problem_is_prepared_with_a_vocabulary_there_is(tmp_path):
-    other = SubwordEncoder.of_entries([*t2t_files.ENTRIES, "x"])
     encoder = SubwordEncoder.of_entries(t2t_files.ENTRIES)
-    said = []
-    data = prepare_with(
-        FakeProblem(50), encoder, str(tmp_path), log=said.append
-    )
+    other = SubwordEncoder.of_entries([*t2t_files.ENTRIES, "x"])
+    problem = _given(tmp_path, "a.subwords", encoder)
+    size, said = encoder.vocab_size, []
+
+    def prepared(problem, size):
+        return prepare(problem, "subwords", size, str(tmp_path), log=quiet)
+
+    data = prepare(problem, "subwords", size, str(tmp_path), log=said.append)
     assert data.encoder.to_bytes() == encoder.to_bytes()
     assert not any("training the vocabulary" in line for line in said)
-    digest = data.manifest["vocabulary_sha256"]
-    size = encoder.vocab_size
+    digest = data.manifest["vocabulary"]
     name = f"fake-subwords{size}-{digest[:8]}"
     assert data.folder == str(tmp_path / name)
-    again = prepare_with(FakeProblem(50), encoder, str(tmp_path), log=quiet)
-    assert again.data_hash == data.data_hash
-    others = prepare_with(FakeProblem(50), other, str(tmp_path), log=quiet)
-    assert others.folder != data.folder
-    assert others.data_hash != data.data_hash
-    plain = prepare(FakeProblem(50), "subwords", size, str(tmp_path), log=quiet)
+    assert prepared(problem, size).data_hash == data.data_hash
+    others = _given(tmp_path, "b.subwords", other)
+    assert prepared(others, other.vocab_size).data_hash != data.data_hash
+    plain = prepared(FakeProblem(50), size)
     assert plain.folder != data.folder
-
-
-def test_a_given_vocabulary_is_that_of_the_folder(tmp_path):
-    """A folder that says it is of another vocabulary is not taken."""
-    encoder = SubwordEncoder.of_entries(t2t_files.ENTRIES)
-    folder = prepare_with(
-        FakeProblem(50), encoder, str(tmp_path), log=quiet
-    ).folder
-    plain = prepare(
-        FakeProblem(50),
-        "subwords",
-        encoder.vocab_size,
-        str(tmp_path),
-        log=quiet,
-    ).folder
-    os.rename(folder, f"{folder}.old")
-    os.rename(plain, folder)
-    with pytest.raises(UserError, match="vocabulary_sha256 is None there"):
-        prepare_with(FakeProblem(50), encoder, str(tmp_path), log=quiet)
+    # A folder that says it is of another vocabulary is not taken.
+    os.rename(data.folder, f"{data.folder}.old")
+    os.rename(plain.folder, data.folder)
+    with pytest.raises(UserError, match="vocabulary is None there"):
+        prepared(problem, size)

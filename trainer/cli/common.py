@@ -44,6 +44,15 @@ def define_problem_flags(values: flags.FlagValues) -> None:
         "its file, or a run folder or prepared data that hold one.",
         flag_values=values,
     )
+    for side, text in (
+        (
+            "source",
+            "Further training inputs, a text a line, plain or .gz: files"
+            " with commas between them. What other models made counts too.",
+        ),
+        ("target", "Their targets, line by line, in as many files."),
+    ):
+        flags.DEFINE_string(f"more_{side}", None, text, flag_values=values)
     flags.DEFINE_string(
         "problem_options",
         "",
@@ -75,7 +84,20 @@ def problem_from_flags(values: flags.FlagValues) -> Any:
     if values.vocab_file:
         path = os.path.expanduser(values.vocab_file)
         problem.vocab_file = os.path.abspath(path)
-    return problem
+    return _with_more_pairs(values, problem, {})
+
+
+def _with_more_pairs(
+    values: flags.FlagValues, problem: Any, settings: dict[str, Any]
+) -> Any:
+    """Returns the problem with the pairs of the flags, or else of a run."""
+    from t2t_lite.problems import more_pairs
+
+    given = {name: values[name].value for name in more_pairs.FLAGS}
+    if not any(given.values()):
+        stored = {name: settings.get(name) for name in more_pairs.FLAGS}
+        given = {k: v if type(v) is str else None for k, v in stored.items()}
+    return more_pairs.add(problem, **given)
 
 
 def _problem_options(values: flags.FlagValues) -> dict[str, Any]:
@@ -114,6 +136,7 @@ def what_to_train(values: flags.FlagValues) -> tuple[Any, str, Any, dict]:
         {**run.problem_options, **_problem_options(values)},
         values.data_dir,
     )
+    problem = _with_more_pairs(values, problem, run.settings)
     hparams = _overridden(values, run.model, run.hparams)
     return problem, run.model, hparams, run.settings
 
