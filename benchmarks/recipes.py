@@ -31,14 +31,14 @@ RECIPES: dict[str, list[str]] = {
         "--average_last=0",
         "--decode_hparams=beam_size=5,alpha=1.0,length_offset=0",
     ],
-    # Pre-norm and wider, with fewer pieces, words hidden and the penalty of
-    # length chosen on validation.
+    # Pre-norm and wider, with fewer pieces, smaller batches, words hidden and
+    # the penalty of length chosen on validation.
     "multi30k": [
         _MULTI30K,
         _TOKENISED,
         "--model=transformer_multi30k",
-        "--train_steps=6000",
-        "--eval_interval=500",
+        "--train_steps=12000",
+        "--eval_interval=1000",
         "--average_last=0",
         "--decode_hparams=beam_size=5,alpha=1.4,length_offset=0",
     ],

@@ -53,7 +53,7 @@ class Multi30kProblem(FromFiles, Problem):
         "vocab_size": 4000,
         "max_length": 100,
         "max_shapes": 12,
-        "train_steps": 3600,
+        "train_steps": 7200,
         "eval_interval": 600,
         "eval_decode_examples": 200,
     }

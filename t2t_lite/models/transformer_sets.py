@@ -159,6 +159,7 @@ def transformer_multi30k() -> TransformerHParams:
         norm="pre",
         word_dropout=0.1,
         vocab_size=5000,
+        accumulate_steps=1,
         learning_rate_constant=0.003,
         learning_rate_warmup_steps=1000,
     )
