@@ -114,7 +114,13 @@ def add(
 
 
 def flag_values(problem: Any) -> dict[str, str]:
-    """Returns by flag what `add` takes to give a problem its pairs again."""
+    """Returns by flag what `add` takes to give a problem its pairs again.
+
+    Args:
+        problem: Problem, or one with more pairs.
+    Returns:
+        Paths with commas between them; {} without more pairs.
+    """
     return {flag: ",".join(p) for flag, p in problem.more_files.items()}
 
 
