@@ -151,7 +151,7 @@ def transformer_multi30k_ema() -> TransformerHParams:
 
 @HPARAMS.register("transformer_multi30k")
 def transformer_multi30k() -> TransformerHParams:
-    """For some 30,000 pairs: pre-norm, 4 layers of 192, hides words."""
+    """For some 30,000 pairs: pre-norm, 4 layers of 192, word dropout, EMA."""
     return dataclasses.replace(
         transformer_multi30k_ema(),
         hidden_size=192,
