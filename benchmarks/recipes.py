@@ -46,6 +46,10 @@ RECIPES: dict[str, list[str]] = {
     "multi30k_cased": [_MULTI30K, "--model=transformer_multi30k"],
 }
 
+# Recipes that learn what another one's run of the same seed makes of the
+# training pairs; `teaching.seed` says what stands for the names in braces.
+TEACHERS: dict[str, str] = {}
+
 # On lower-cased, tokenised text, test_2016_flickr, English to German.
 BAR_BLEU = 41.02
 BAR_NAME = "Wu et al. 2021, Transformer-Tiny"
