@@ -33,12 +33,14 @@ from t2t_lite.errors import UserError
 from t2t_lite.trainer import packed_weights
 
 REPORT = measuring.RESULTS.parent / "decoding" / "agreement.json"
-# SavedModels by name: Keras policy, weights, parts.
+# SavedModels by name: what it computes in, weights, parts, and whether it is
+# asked to agree.
 FORMS = {
-    "SavedModel float32": ("float32", "variables", 1),
-    "SavedModel bfloat16": ("bfloat16", "variables", 1),
-    "SavedModel bfloat16, 2 parts": ("bfloat16", "variables", 2),
-    "SavedModel bfloat16 constants": ("mixed_bfloat16", "constants", 1),
+    "SavedModel float32": ("float32", "variables", 1, True),
+    "SavedModel bfloat16": ("bfloat16", "variables", 1, True),
+    "SavedModel bfloat16, 2 parts": ("bfloat16", "variables", 2, True),
+    "SavedModel bfloat16 constants": ("mixed_bfloat16", "constants", 1, True),
+    "SavedModel int8": ("int8", "variables", 1, False),
 }
 # CTranslate2's types, and whether each is asked to agree.
 TYPES = {"float32": True, "bfloat16": False, "int8": False}
@@ -58,14 +60,14 @@ def exports(
     from t2t_lite.trainer import exporting, inference
     from t2t_lite.trainer.export_check import SavedModel
 
-    for name, (policy, weights, parts) in FORMS.items():
+    for name, (policy, weights, parts, asked) in FORMS.items():
         predictor = inference.load(run, decode_hparams=search, dtype=policy)
         path = exporting.export(
             predictor,
             os.path.join(folder, name),
             form=exporting.Form(weights, parts),
         )
-        yield name, True, SavedModel(path, reference.model.task)
+        yield name, asked, SavedModel(path, reference.model.task)
     try:
         import ctranslate2
     except ImportError:

@@ -51,6 +51,7 @@ def predictor(shape: Shape, policy: str = "float32"):
 
     from t2t_lite.data.sentencepiece_training import sentencepiece_of_words
     from t2t_lite.decoding.search import SearchOptions
+    from t2t_lite.layers import QuantizedWeights
     from t2t_lite.models.resolve import build
     from t2t_lite.models.transformer import TransformerHParams
     from t2t_lite.trainer.predictor import Predictor
@@ -62,6 +63,9 @@ def predictor(shape: Shape, policy: str = "float32"):
         num_heads=shape.num_heads,
         num_hidden_layers=shape.num_layers,
     )
+    quantized = None
+    if policy == "int8":
+        quantized, policy = QuantizedWeights(), "float32"
     model = build("transformer", hparams, shape.vocab_size, policy)
     # As after a training, no bias is 0: a graph would leave it out.
     random = np.random.default_rng(1)
@@ -77,7 +81,7 @@ def predictor(shape: Shape, policy: str = "float32"):
     )
     words = (f"w{index}" for index in range(3, shape.vocab_size))
     encoder = sentencepiece_of_words(words)
-    return Predictor(model, encoder, hparams, options)
+    return Predictor(model, encoder, hparams, options, quantized=quantized)
 
 
 def write_export(folder: str, shape: Shape, policy: str, *form) -> str:
@@ -274,12 +278,14 @@ CONTENDERS = {
         "mixed_bfloat16", "constants", CORES
     ),
     "t2t_lite bfloat16 parts": exported("bfloat16", "variables", CORES),
+    "t2t_lite int8 parts": exported("int8", "variables", CORES),
     "t2t_lite float32 parts": exported("float32", "variables", CORES),
     "t2t_lite bfloat16 variables": exported("bfloat16", "variables", 1),
     "t2t_lite float32 variables": exported("float32", "variables", 1),
     "t2t_lite float32 parts, AVX2": exported(
         "float32", "variables", CORES, "AVX2"
     ),
+    "t2t_lite int8 parts, AVX2": exported("int8", "variables", CORES, "AVX2"),
     "CTranslate2 float32": ctranslate2("float32", 1),
     "CTranslate2 float32, a worker a core": ctranslate2("float32", CORES),
     "CTranslate2 float32, AVX2": ctranslate2("float32", 1, "AVX2"),

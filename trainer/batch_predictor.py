@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import abc
 import dataclasses
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -14,6 +15,7 @@ from t2t_lite.data.text_encoder import TextEncoder
 from t2t_lite.decoding.lines import ahead
 from t2t_lite.decoding.search import SearchOptions
 from t2t_lite.hparams import HParams
+from t2t_lite.layers import QuantizedWeights, frozen_weights, held_weights
 from t2t_lite.trainer import sources
 from t2t_lite.trainer.wishes import request_values, wishes_of
 
@@ -50,6 +52,8 @@ class BatchPredictor(abc.ABC):
         hparams: the run's hyperparameters (`max_length` cuts inputs).
         options: SearchOptions.
         lanes: int, batches that `predict` decodes at once.
+        quantized: QuantizedWeights to read in place of the model's large
+            matrices.
     Attributes:
         graphs_class: what computes the answers, such as TextGraphs.
         graphs: one of these, of the model's variables.
@@ -64,8 +68,10 @@ class BatchPredictor(abc.ABC):
         hparams: HParams,
         options: SearchOptions,
         lanes: int = 1,
+        quantized: QuantizedWeights | None = None,
     ):
         self.model = model
+        self.quantized = quantized
         self.encoder = encoder
         self.hparams = hparams
         self.options = options
@@ -78,30 +84,56 @@ class BatchPredictor(abc.ABC):
         self._defaults = self.graphs.defaults()
         self._search = self.traced(self.graphs.search, self._inputs, wishes)
 
+    @property
+    def dtype(self) -> str:
+        """What it computes in: int8, or the name of a Keras dtype policy."""
+        return "int8" if self.quantized else self.model.dtype_policy.name
+
     def new_graphs(self, parts: int = 1, frozen: bool = False):
         """Returns the functions of the model, e.g. for an export.
 
+        They are to be called as `reading` returns them.
+
         Args:
-            parts, frozen: see `TextGraphs`.
+            parts: see `TextGraphs`.
+            frozen: bool, whether the search has the weights as constants; all
+                else reads the variables.
         """
+        scope = functools.partial(held_weights, parts)
+        if self.quantized:
+            scope = functools.partial(self.quantized.reading, parts)
+        elif frozen:
+            scope = frozen_weights
         return self.graphs_class(
             self.model,
             self.tokenizer,
             self.options,
             self.max_input_length,
             parts,
-            frozen,
+            scope,
         )
+
+    def reading(self, function: Callable) -> Callable:
+        """Returns the same function of graphs, reading this one's weights."""
+        if not self.quantized:
+            return function
+
+        def call(*args, **kwargs):
+            with self.quantized.reading():
+                return function(*args, **kwargs)
+
+        return call
 
     def defaults(self) -> dict[str, tf.Tensor]:
         """Returns what holds where nothing is asked for, by name."""
         return dict(self._defaults)
 
-    @staticmethod
-    def traced(function: Callable, *specification: Any) -> Any:
+    def traced(self, function: Callable, *specification: Any) -> Any:
         """Returns the function as a graph of one trace."""
         return tf.function(
-            function, input_signature=specification, autograph=False
+            self.reading(function),
+            input_signature=specification,
+            autograph=False,
         )
 
     @property

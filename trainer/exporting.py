@@ -29,6 +29,7 @@ from tensorflow.core.protobuf import saved_model_pb2
 import t2t_lite
 from t2t_lite.data import storage, untrusted
 from t2t_lite.errors import UserError, closest
+from t2t_lite.layers import QuantizedWeights
 from t2t_lite.task import Task
 from t2t_lite.trainer import sources, warmup
 from t2t_lite.trainer.batch_predictor import BatchPredictor
@@ -85,16 +86,28 @@ class ServingModule(tf.Module):
         self.tokenizer = predictor.tokenizer
         self.weights = [v.value for v in predictor.model.weights]
         graphs = predictor.new_graphs(form.parts, form.weights == "constants")
-        signatures: dict[str, Signature] = graphs.signatures()
+        signatures: dict[str, Signature] = {
+            name: s._replace(function=predictor.reading(s.function))
+            for name, s in graphs.signatures().items()
+        }
         # A request of any size, in the memory of a batch.
         turns = (graphs.row_sizes, predictor.options.batch_size)
         self.functions = {n: s.traced(*turns) for n, s in signatures.items()}
+        if predictor.quantized:
+            self._keep_what_is_read(predictor.quantized)
         # Those that the inputs alone suffice for, with the others' defaults.
         self.warmed_up = {
             name: {k: v.numpy() for k, v in signature.defaults.items()}
             for name, signature in signatures.items()
             if set(signature.specs) - set(signature.defaults) == {"inputs"}
         }
+
+    def _keep_what_is_read(self, quantized: QuantizedWeights) -> None:
+        """Takes matrices in 8 bits in place of the weights they stand for."""
+        traced = [f.get_concrete_function() for f in self.functions.values()]
+        read = {id(t) for graph in traced for t in graph.captured_inputs}
+        self.weights = [v for v in self.weights if id(v.handle) in read]
+        self.matrices = quantized.matrices
 
 
 def versions(root: str) -> list[int]:
@@ -230,7 +243,7 @@ def origin(predictor: BatchPredictor) -> dict[str, Any]:
         "vocabulary": vocabulary.hexdigest(),
         "hparams": dataclasses.asdict(predictor.hparams),
         "search": dataclasses.asdict(predictor.options),
-        "dtype": predictor.model.dtype_policy.name,
+        "dtype": predictor.dtype,
     }
 
 

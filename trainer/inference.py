@@ -16,6 +16,7 @@ from t2t_lite.data import storage
 from t2t_lite.data.text_encoder import TextEncoder, load_encoder
 from t2t_lite.decoding.search import SearchOptions
 from t2t_lite.errors import UserError
+from t2t_lite.layers import QuantizedWeights, has_quantized_products
 from t2t_lite.models.resolve import build
 from t2t_lite.registry import MODELS
 from t2t_lite.trainer import checkpoints, predictors
@@ -108,7 +109,8 @@ def load(
         output_dir: str, the run's folder.
         checkpoint_path: str, a checkpoint folder; by default the best.
         decode_hparams: str, e.g. "beam_size=4,alpha=0.6"; None = the run's.
-        dtype: str, Keras dtype policy of the computation.
+        dtype: str, Keras dtype policy of the computation; or "int8": large
+            matrices in 8 bits and all else float32, on x86 processors.
         log: called with lines such as which weights were taken. Without it
             nothing is said, but for a damaged checkpoint: a UserWarning.
         lanes: int, batches that `predict` decodes at once.
@@ -129,6 +131,10 @@ def load(
         run, folder, checkpoint_path, log or warnings.warn
     )
     _check_size(description, tensors, folder)
+    quantized = None
+    if dtype == "int8":
+        _check_quantized_products()
+        quantized, dtype = QuantizedWeights(), "float32"
     model = build(
         description.model, description.hparams, description.task, dtype
     )
@@ -137,8 +143,18 @@ def load(
     weights = checkpoints.evaluated_weights(tensors)
     assign_weights(model, weights, folder)
     return predictors.create(
-        model, encoder, description.hparams, options, lanes
+        model, encoder, description.hparams, options, lanes, quantized
     )
+
+
+def _check_quantized_products() -> None:
+    """Raises UserError where no matrices in 8 bits can be multiplied."""
+    if not has_quantized_products():
+        raise UserError(
+            "int8: this TensorFlow multiplies no matrices in 8 bits; it takes "
+            "one for x86 processors, and TF_ENABLE_ONEDNN_OPTS=0 not set; "
+            "choose float32 or bfloat16"
+        )
 
 
 def _check_size(description, tensors: dict[str, np.ndarray], source) -> None:

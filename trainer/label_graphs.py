@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import tensorflow as tf
 
@@ -24,7 +25,7 @@ class DirectGraphs:
         tokenizer: a TextEncoder's `graph_tokenizer()`.
         options: SearchOptions, of which batch_size and max_input_length count.
         max_input_length: int, longest input in units of its length.
-        parts, frozen: as for `TextGraphs`; an answer is one call of the model,
+        parts, scope: as for `TextGraphs`; an answer is one call of the model,
             which neither changes.
     """
 
@@ -35,9 +36,9 @@ class DirectGraphs:
         options: SearchOptions,
         max_input_length: int,
         parts: int = 1,
-        frozen: bool = False,
+        scope: Any = None,
     ):
-        del parts, frozen
+        del parts, scope
         self._model = model
         self._task = model.task
         self._tokenizer = tokenizer

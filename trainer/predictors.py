@@ -21,6 +21,7 @@ from t2t_lite.data.text_encoder import TextEncoder
 from t2t_lite.decoding.search import SearchOptions
 from t2t_lite.errors import UserError
 from t2t_lite.hparams import HParams
+from t2t_lite.layers import QuantizedWeights
 from t2t_lite.trainer import sources
 from t2t_lite.trainer.audio_graphs import AudioGraphs
 from t2t_lite.trainer.batch_predictor import BatchPredictor, text_of
@@ -175,12 +176,13 @@ def create(
     hparams: HParams,
     options: SearchOptions,
     lanes: int = 1,
+    quantized: QuantizedWeights | None = None,
 ) -> BatchPredictor:
     """Returns the predictor of a model; arguments as `BatchPredictor`'s."""
     kind = PREDICTORS[model.answers]
     if kind is Predictor and model.task.inputs == "audio":
         kind = SpeechPredictor
-    return kind(model, encoder, hparams, options, lanes)
+    return kind(model, encoder, hparams, options, lanes, quantized)
 
 
 def require_text(predictor: BatchPredictor, what: str) -> None:

@@ -6,7 +6,7 @@ serves all requests.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import tensorflow as tf
@@ -28,7 +28,7 @@ from t2t_lite.decoding.search import (
     length_penalty,
     most_beams,
 )
-from t2t_lite.layers import frozen_weights, held_weights
+from t2t_lite.layers import held_weights
 from t2t_lite.trainer.signatures import Signature
 from t2t_lite.trainer.unknown_words import replaced
 
@@ -53,8 +53,8 @@ class TextGraphs:
         options: SearchOptions, the defaults of a request.
         max_input_length: int, longest input in ids, end mark included.
         parts: int, parts of a batch that are searched side by side.
-        frozen: bool, whether the search has the weights as constants; all
-            else reads the variables.
+        scope: opens the scope in which the search reads weights, such as
+            `held_weights`; all else reads them in that of its caller.
     Attributes:
         switches: names of what may be asked for beside the search's options.
     """
@@ -68,9 +68,9 @@ class TextGraphs:
         options: SearchOptions,
         max_input_length: int,
         parts: int = 1,
-        frozen: bool = False,
+        scope: Callable[[], Any] = held_weights,
     ):
-        self._scope = frozen_weights if frozen else lambda: held_weights(parts)
+        self._scope = scope
         # One function of its own, however many callers and parts: constants
         # are in the graph once.
         self._search = tf.function(

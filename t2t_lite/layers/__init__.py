@@ -28,6 +28,10 @@ from t2t_lite.layers.masks import (
 )
 from t2t_lite.layers.norm import LayerNorm
 from t2t_lite.layers.position import PositionEncoding
+from t2t_lite.layers.quantizing import (
+    QuantizedWeights,
+    has_quantized_products,
+)
 from t2t_lite.layers.recurrent import Recurrent
 from t2t_lite.layers.recurrent_cell import RecurrentCell
 from t2t_lite.layers.recurrent_encoder import RecurrentEncoder
@@ -59,6 +63,7 @@ __all__ = [
     "LuongDecoder",
     "MultiHeadAttention",
     "PositionEncoding",
+    "QuantizedWeights",
     "Recurrent",
     "RecurrentCell",
     "RecurrentEncoder",
@@ -73,6 +78,7 @@ __all__ = [
     "combine",
     "draws_of",
     "frozen_weights",
+    "has_quantized_products",
     "held_weights",
     "padding_mask",
     "redundancy_penalty",

@@ -7,7 +7,7 @@ import contextvars
 import itertools
 import weakref
 from collections.abc import Callable, Iterator
-from typing import Protocol
+from typing import Any, Protocol
 
 import keras
 import numpy as np
@@ -47,8 +47,8 @@ class WeightReader(Protocol):
     ) -> tf.Tensor: ...
 
 
-class _Held:
-    """Reads each weight once, in the graph in which the scope is opened.
+class HeldReader:
+    """Reads each weight once, in the graph in which it is made.
 
     Args:
         slices: int, parts of the product of a few rows and a large transposed
@@ -58,46 +58,47 @@ class _Held:
     def __init__(self, slices: int = 1) -> None:
         self._graph = tf.compat.v1.get_default_graph()
         self._values: dict = {}
-        self._slices = slices
+        self.slices = slices
 
     def read(self, variable: keras.Variable, dtype: str) -> tf.Tensor:
-        value = self._once(
+        value = self.once(
             id(variable), lambda: tf.convert_to_tensor(variable.value)
         )
-        return self._once((id(variable), dtype), lambda: tf.cast(value, dtype))
+        return self.once((id(variable), dtype), lambda: tf.cast(value, dtype))
 
     def lookup(self, variable: keras.Variable, ids: tf.Tensor) -> tf.Tensor:
         # A gather from the variable itself would have it copied at each read.
-        return tf.gather(_Held.read(self, variable, variable.dtype), ids)
+        return tf.gather(HeldReader.read(self, variable, variable.dtype), ids)
 
     def product(self, rows, kernel, bias, transpose_b):
         dtype = rows.dtype.name
-        matrix = _Held.read(self, kernel, dtype)
+        matrix = HeldReader.read(self, kernel, dtype)
         shift = self._shift(matrix, bias, transpose_b)
 
         def alike():
             return _shifted(rows, matrix, shift, transpose_b)
 
         few = alike
-        if (
-            self._slices > 1
-            and transpose_b
-            and matrix.shape.num_elements() >= _WIDE
-        ):
+        if self.cuts(kernel, transpose_b):
             few = self._in_slices((id(kernel), dtype), rows, matrix, shift)
         if dtype == "float32" and matrix.shape.num_elements() >= _LARGE:
             return tf.switch_case(
                 _kind(rows),
                 [few, alike, lambda: _padded(rows, matrix, shift, transpose_b)],
             )
-        return alike() if few is alike else tf.cond(_is_few(rows), few, alike)
+        return alike() if few is alike else tf.cond(is_few(rows), few, alike)
+
+    def cuts(self, kernel: keras.Variable, transpose_b: bool) -> bool:
+        """Returns whether a product of a few rows with it is cut."""
+        wide = kernel.shape.num_elements() >= _WIDE
+        return self.slices > 1 and transpose_b and wide
 
     def _in_slices(self, key, rows, matrix, shift) -> Callable[[], tf.Tensor]:
         """Returns a maker of `rows matrix^T + shift`, of parts of `matrix`."""
-        parts = self._once((*key, "slices"), lambda: _cut(matrix, self._slices))
+        parts = self.once((*key, "slices"), lambda: cut(matrix, self.slices))
 
         def product():
-            shifts = _cut(shift, self._slices)
+            shifts = cut(shift, self.slices)
             pairs = zip(parts, shifts, strict=True)
             found = [_shifted(rows, part, by, True) for part, by in pairs]
             return tf.concat(found, axis=1)
@@ -111,14 +112,15 @@ class _Held:
         size = matrix.shape[0 if transpose_b else 1]
         return tf.constant(_NOTHING, matrix.dtype, [size])
 
-    def _once(self, key, make: Callable[[], tf.Tensor]) -> tf.Tensor:
+    def once(self, key, make: Callable[[], Any]) -> Any:
+        """Returns what `make` made of weights when the key was first asked."""
         if key not in self._values:
             with self._graph.as_default():
                 self._values[key] = make()
         return self._values[key]
 
 
-class _Frozen(_Held):
+class _Frozen(HeldReader):
     """Makes each weight a constant once in each graph that reads it.
 
     But for the matrices of float32 products, which would be constants three
@@ -178,7 +180,7 @@ def _padded(rows, matrix, shift, transpose_b) -> tf.Tensor:
     return _shifted(more, matrix, shift, transpose_b)[:count]
 
 
-def _cut(tensor: tf.Tensor, parts: int) -> list[tf.Tensor]:
+def cut(tensor: tf.Tensor, parts: int) -> list[tf.Tensor]:
     """Returns parts of the first axis, of about one size."""
     size = tensor.shape[0]
     ends = [size * part // parts for part in range(parts + 1)]
@@ -195,7 +197,8 @@ def _kind_of(count: tf.Tensor) -> tf.Tensor:
     return tf.cast(count > _FEW, tf.int32) + tf.cast(count > _SOME, tf.int32)
 
 
-def _is_few(rows: tf.Tensor) -> tf.Tensor:
+def is_few(rows: tf.Tensor) -> tf.Tensor:
+    """Returns whether rows are so few that cores share a product's columns."""
     return tf.equal(_kind(rows), 0)
 
 
@@ -253,7 +256,7 @@ def held_weights(slices: int = 1) -> Iterator[None]:
         slices: int, products of a few rows and a vocabulary are cut into so
             many, which cores compute side by side.
     """
-    with reading_by(_Held(slices)):
+    with reading_by(HeldReader(slices)):
         yield
 
 

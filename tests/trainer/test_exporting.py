@@ -9,6 +9,7 @@ import tensorflow as tf
 
 import t2t_lite
 from t2t_lite.errors import UserError
+from t2t_lite.layers import quantizing
 from t2t_lite.trainer import export_check, exporting
 from t2t_lite.trainer.cli import export as export_command
 from tests.serving import capi
@@ -21,6 +22,7 @@ FORMS = {
         exporting.Form(weights="constants", parts=2),
     ),
     "bfloat16 variables": ("bfloat16", exporting.Form(parts=3)),
+    "8 bits in parts": ("int8", exporting.Form(parts=2)),
 }
 
 
@@ -29,7 +31,10 @@ def _inputs(texts):
 
 
 @pytest.mark.parametrize("name", FORMS)
-def test_every_form_answers_as_the_run_does(finished_run, tmp_path, name):
+def test_every_form_answers_as_the_run_does(
+    finished_run, tmp_path, name, monkeypatch
+):
+    monkeypatch.setattr(quantizing, "_LEAST", 1)
     dtype, form = FORMS[name]
     predictor = t2t_lite.load(str(finished_run), dtype=dtype)
     folder = exporting.export(predictor, str(tmp_path), form=form)
@@ -37,7 +42,7 @@ def test_every_form_answers_as_the_run_does(finished_run, tmp_path, name):
     expected = [p.outputs[0] for p in predictor.predict_batch(TEXTS)]
     for texts in (TEXTS, TEXTS[:1], []):
         found = model.predict(_inputs(texts))
-        if dtype == "float32":
+        if dtype != "bfloat16":
             answers = [text.decode() for text in found["outputs"]]
             assert answers == expected[: len(texts)]
         assert len(found["outputs"]) == len(texts)
@@ -49,12 +54,31 @@ def test_every_form_answers_as_the_run_does(finished_run, tmp_path, name):
     given = np.isfinite(found["scores"]).sum(axis=1)
     assert given.tolist() == [1, 2, 3, 4, 5, 6]
     model.close()
-    if name == "constants in parts":
+    if "parts" in name:
         texts = [text for text in TEXTS if text]
         outputs = capi.run(folder, texts)["outputs"]
         # TensorFlow's C API gives bytes where they are no UTF-8.
         answers = [t if isinstance(t, str) else t.decode() for t in outputs]
         assert answers == [e for e, t in zip(expected, TEXTS, strict=True) if t]
+
+
+def test_an_export_in_8_bits_has_its_matrices_once(
+    finished_run, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(quantizing, "_LEAST", 1)
+    predictor = t2t_lite.load(str(finished_run), dtype="int8")
+    folder = exporting.export(predictor, str(tmp_path))
+    prefix = os.path.join(folder, "variables", "variables")
+    sizes = {"int8": 0, "float32": 0}
+    for name, shape in tf.train.list_variables(prefix):
+        dtype = tf.train.load_checkpoint(prefix).get_variable_to_dtype_map()
+        if dtype[name].name in sizes and len(shape) == 2:
+            sizes[dtype[name].name] += int(np.prod(shape))
+    matrices = [v for v in predictor.model.weights if len(v.shape) == 2]
+    assert sizes["int8"] == sum(int(np.prod(v.shape)) for v in matrices)
+    assert sizes["float32"] == 0
+    origin = json.loads((tmp_path / "1/assets.extra/t2t_lite.json").read_text())
+    assert origin["dtype"] == "int8"
 
 
 def test_another_form_is_another_version(finished_run, tmp_path, monkeypatch):

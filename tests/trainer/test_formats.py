@@ -104,7 +104,11 @@ def test_nothing_is_published_that_is_refused(finished_run, tmp_path):
     [
         (["--format=tflite", "--weights=constants"], "--weights: goes with"),
         (["--format=keras", "--version=3"], "--version: goes with"),
-        (["--target_dtype=int8"], "--format=saved_model has float32, bfloat16"),
+        (["--target_dtype=float16"], "saved_model has float32, bfloat16, int8"),
+        (
+            ["--target_dtype=int8", "--weights=constants"],
+            "leave it out with --target_dtype=int8",
+        ),
     ],
 )
 def test_flags_that_do_not_go_together(finished_run, tmp_path, flags, message):

@@ -265,8 +265,9 @@ def define_run_flags(values: flags.FlagValues, decoding: bool = True) -> None:
     flags.DEFINE_enum(
         "mixed_precision",
         "float32",
-        ["float32", "bfloat16", "float16"],
-        "Compute precision.",
+        ["float32", "bfloat16", "float16", "int8"],
+        "Compute precision. int8: large matrices in 8 bits, all else float32; "
+        "on x86 processors.",
         flag_values=values,
     )
 
@@ -328,7 +329,6 @@ def load_predictor(values: flags.FlagValues, policy: str | None = None) -> Any:
 
     from t2t_lite.trainer.inference import load
     from t2t_lite.trainer.memory import keep_freed_memory
-    from t2t_lite.trainer.strategies import policy_name
 
     output_dir = required_output_dir(values)
     keep_freed_memory()
@@ -337,6 +337,13 @@ def load_predictor(values: flags.FlagValues, policy: str | None = None) -> Any:
         output_dir,
         checkpoint_path=values.checkpoint_path,
         decode_hparams=values.decode_hparams,
-        dtype=policy or policy_name(values.mixed_precision),
+        dtype=policy or _policy(values.mixed_precision),
         log=lambda line: print(line, file=sys.stderr),
     )
+
+
+def _policy(precision: str) -> str:
+    """Returns what `inference.load` calls a --mixed_precision."""
+    from t2t_lite.trainer.strategies import policy_name
+
+    return precision if precision == "int8" else policy_name(precision)

@@ -67,10 +67,10 @@ def _define(values: flags.FlagValues) -> None:
         "target_dtype",
         "float32",
         ["float32", "bfloat16", "float16", "int8"],
-        "What a SavedModel computes in, float32 or bfloat16: the latter where "
-        "the server's processor multiplies it (AMX, AVX512_BF16, GPUs). What "
-        "weights are stored in for ctranslate2 (all four) and tflite "
-        "(float32, float16, int8).",
+        "What a SavedModel computes in: float32; bfloat16 where the server's "
+        "processor multiplies it (AMX, AVX512_BF16, GPUs); int8, matrices in 8 "
+        "bits and all else float32, on x86 processors. What weights are stored "
+        "in for ctranslate2 (all four) and tflite (float32, float16, int8).",
         flag_values=values,
     )
     flags.DEFINE_enum(
@@ -102,15 +102,22 @@ def export(values: flags.FlagValues) -> int:
     run = RunFolder(values.output_dir)
     if values.format != "saved_model":
         return _other_format(values, run, reference)
-    if values.target_dtype not in ("float32", "bfloat16"):
+    if values.target_dtype not in ("float32", "bfloat16", "int8"):
         raise UserError(
             f"--target_dtype={values.target_dtype}: --format=saved_model has "
-            "float32, bfloat16"
+            "float32, bfloat16, int8"
+        )
+    frozen = values.weights == "constants"
+    if frozen and values.target_dtype == "int8":
+        raise UserError(
+            "--weights=constants: matrices in 8 bits are packed once as it is; "
+            "leave it out with --target_dtype=int8"
         )
     predictor = reference
     if values.target_dtype != "float32":
-        frozen = values.weights == "constants"
-        policy = "mixed_bfloat16" if frozen else "bfloat16"
+        policy = values.target_dtype
+        if frozen:  # its constants are made of float32 variables
+            policy = f"mixed_{policy}"
         predictor = common.load_predictor(values, policy)
     root = values.export_dir or os.path.join(values.output_dir, "export")
     form = exporting.Form(values.weights, values.parts)
