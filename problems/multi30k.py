@@ -53,8 +53,8 @@ class Multi30kProblem(FromFiles, Problem):
         "vocab_size": 4000,
         "max_length": 100,
         "max_shapes": 12,
-        "train_steps": 7200,
-        "eval_interval": 600,
+        "train_steps": 12_000,
+        "eval_interval": 1_000,
         "eval_decode_examples": 200,
     }
     option_schema = (
