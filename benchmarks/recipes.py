@@ -37,7 +37,7 @@ RECIPES: dict[str, list[str]] = {
         _MULTI30K,
         _TOKENISED,
         "--model=transformer_multi30k",
-        "--train_steps=25000",
+        "--train_steps=27000",
         "--eval_interval=1000",
         "--average_last=5",
         "--decode_hparams=beam_size=5,alpha=1.4,length_offset=0",

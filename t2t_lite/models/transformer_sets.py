@@ -157,7 +157,6 @@ def transformer_multi30k() -> TransformerHParams:
         hidden_size=192,
         filter_size=384,
         norm="pre",
-        layer_prepostprocess_dropout=0.2,
         word_dropout=0.1,
         vocab_size=5000,
         batch_size=2048,

@@ -7,6 +7,7 @@ import pytest
 
 import t2t_lite
 from t2t_lite.errors import UserError
+from t2t_lite.layers import quantizing
 from t2t_lite.trainer import export_check
 from t2t_lite.trainer.cli import demo, export
 from t2t_lite.trainer.exported import Exported
@@ -20,6 +21,7 @@ COMPARED = {
     "image": ("accuracy", 2),
     "speech": ("wer", 4),
 }
+IN_8_BITS = ("language", "label", "speech")
 
 
 @pytest.fixture
@@ -40,9 +42,11 @@ def run(run_command, task_run, tmp_path):
 
 
 @pytest.mark.parametrize("kind", COMPARED)
-def test_an_export_is_compared_on_validation(run, tmp_path, kind):
+def test_an_export_is_compared_on_validation(run, tmp_path, kind, monkeypatch):
     metric, lines = COMPARED[kind]
-    status, output, error = run(kind, "--target_dtype=bfloat16")
+    monkeypatch.setattr(quantizing, "_LEAST", 1)
+    dtype = "int8" if kind in IN_8_BITS else "bfloat16"
+    status, output, error = run(kind, f"--target_dtype={dtype}")
     assert status == 0, error
     assert f"validation, {lines} lines:" in output
     assert f"  {metric} " in output

@@ -11,6 +11,7 @@ import tensorflow as tf
 
 import t2t_lite
 from t2t_lite.errors import UserError
+from t2t_lite.layers import quantizing
 from t2t_lite.trainer import (
     checkpoints,
     ctranslate2_model,
@@ -232,18 +233,19 @@ def test_a_finished_run_has_its_export_and_answers(finished):
 @pytest.mark.parametrize(
     ("dtype", "form"),
     [
-        ("float32", exporting.Form(weights="constants", parts=2)),
+        ("int8", exporting.Form(parts=2)),
         ("mixed_bfloat16", exporting.Form(weights="constants")),
     ],
     ids=str,
 )
-def test_other_forms_of_an_export(finished, tmp_path, dtype, form):
+def test_other_forms_of_an_export(finished, tmp_path, dtype, form, monkeypatch):
+    monkeypatch.setattr(quantizing, "_LEAST", 1)
     predictor = t2t_lite.load(str(finished), dtype=dtype)
     folder = exporting.export(predictor, str(tmp_path), form=form)
     model = SessionModel(folder)
     inputs = {"inputs": np.array([t.encode() for t in TEXTS], object)}
     found = model.predict(inputs)["outputs"]
-    if dtype == "float32":
+    if dtype == "int8":
         expected = [p.outputs[0] for p in predictor.predict_batch(TEXTS)]
         assert [text.decode() for text in found] == expected
     assert len(found) == len(TEXTS)
