@@ -79,7 +79,8 @@ class HeldReader:
             return _shifted(rows, matrix, shift, transpose_b)
 
         few = alike
-        if self.cuts(kernel, transpose_b):
+        wide = matrix.shape.num_elements() >= _WIDE
+        if self.slices > 1 and transpose_b and wide:
             few = self._in_slices((id(kernel), dtype), rows, matrix, shift)
         if dtype == "float32" and matrix.shape.num_elements() >= _LARGE:
             return tf.switch_case(
@@ -87,11 +88,6 @@ class HeldReader:
                 [few, alike, lambda: _padded(rows, matrix, shift, transpose_b)],
             )
         return alike() if few is alike else tf.cond(is_few(rows), few, alike)
-
-    def cuts(self, kernel: keras.Variable, transpose_b: bool) -> bool:
-        """Returns whether a product of a few rows with it is cut."""
-        wide = kernel.shape.num_elements() >= _WIDE
-        return self.slices > 1 and transpose_b and wide
 
     def _in_slices(self, key, rows, matrix, shift) -> Callable[[], tf.Tensor]:
         """Returns a maker of `rows matrix^T + shift`, of parts of `matrix`."""

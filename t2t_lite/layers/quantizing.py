@@ -19,6 +19,9 @@ import tensorflow as tf
 from t2t_lite.layers.freezing import HeldReader, cut, is_few, reading_by
 
 _LEAST = 1 << 16  # numbers of a matrix that is worth it
+# Of one that is worth to be cut: cutting those of base's feed-forward layers,
+# of half the size, cost a seventh of the speed with one sentence.
+_WIDE = 1 << 21
 _ROW_STEPS = 63  # to each side of 0, which is 64
 _COLUMN_STEPS = 127
 _TINY = 1e-20  # the scale of a row of zeros
@@ -28,22 +31,19 @@ class Matrix(tf.Module):
     """A matrix of numbers in 8 bits and a scale for each column of results.
 
     Args:
-        value: float array (in_size, out_size), or (out_size, in_size) if
-            `transposed`.
-        transposed: bool.
+        value: float array (out_size, in_size).
     Attributes:
         numbers: int8 variable of the value's shape.
         most: float32 variable (out_size,), the largest number of each column.
         shift: float32 variable (out_size,), what a row of zeros gives.
     """
 
-    def __init__(self, value: np.ndarray, transposed: bool):
+    def __init__(self, value: np.ndarray):
         super().__init__(name="matrix")
-        axis = 1 if transposed else 0
-        most = np.maximum(np.abs(value).max(axis), _TINY)
+        most = np.maximum(np.abs(value).max(1), _TINY)
         scale = most / _COLUMN_STEPS
-        numbers = np.rint(value / np.expand_dims(scale, axis))
-        shift = -(_ROW_STEPS + 1) * numbers.sum(axis) * scale
+        numbers = np.rint(value / scale[:, None])
+        shift = -(_ROW_STEPS + 1) * numbers.sum(1) * scale
         self.numbers = tf.Variable(numbers.astype(np.int8), trainable=False)
         self.most = tf.Variable(most.astype(np.float32), trainable=False)
         self.shift = tf.Variable(shift.astype(np.float32), trainable=False)
@@ -73,8 +73,8 @@ class QuantizedWeights:
         For a graph that is being traced; see `held_weights`.
 
         Args:
-            slices: int, products of a few rows and a vocabulary are cut into
-                so many, which cores compute side by side.
+            slices: int, products of a few rows and a matrix of many columns
+                are cut into so many, which cores compute side by side.
         """
         with reading_by(_Quantized(self, slices)):
             yield
@@ -85,7 +85,7 @@ class QuantizedWeights:
         if key not in self._found:
             with tf.init_scope():
                 value = np.asarray(variable.value.numpy(), np.float32)
-                self._found[key] = Matrix(value, transposed)
+                self._found[key] = Matrix(value if transposed else value.T)
             self.matrices.append(self._found[key])
             self.replaced.append(variable)
         return self._found[key]
@@ -100,7 +100,7 @@ def has_quantized_products() -> bool:
         most = tf.constant([float(_COLUMN_STEPS)])
         shift = tf.constant([-3.0 * (_ROW_STEPS + 1)])
         numbers = tf.constant([[3]], tf.int8)
-        return _multiplied(rows, numbers, -most, most, shift, False)
+        return _multiplied(rows, numbers, -most, most, shift)
 
     try:
         return product().numpy().tolist() == [[3.0]]
@@ -125,25 +125,24 @@ class _Quantized(HeldReader):
     def product(self, rows, kernel, bias, transpose_b):
         if not _is_large(kernel):
             return super().product(rows, kernel, bias, transpose_b)
-        *parts, shift = self._parts(kernel, transpose_b)
         positive = _is_positive(rows)
-        parts.append(tf.zeros(shift.shape) if positive else shift)
+        parts = self._parts(kernel, transpose_b, positive)
         rounded, scale = _rounded(rows, positive)
 
         def whole():
-            return _multiplied(rounded, *parts, transpose_b)
+            return _multiplied(rounded, *parts)
 
         def in_slices():
             slices = self.once(
-                (id(kernel), positive, "slices"),
+                (id(kernel), transpose_b, positive, "slices"),
                 lambda: list(
                     zip(*(cut(p, self.slices) for p in parts), strict=True)
                 ),
             )
-            found = [_multiplied(rounded, *each, True) for each in slices]
+            found = [_multiplied(rounded, *each) for each in slices]
             return tf.concat(found, axis=1)
 
-        if self.cuts(kernel, transpose_b):
+        if self.slices > 1 and kernel.shape.num_elements() >= _WIDE:
             outputs = tf.cond(is_few(rows), in_slices, whole)
         else:
             outputs = whole()
@@ -152,7 +151,9 @@ class _Quantized(HeldReader):
             return outputs
         return tf.nn.bias_add(outputs, self.read(bias, rows.dtype.name))
 
-    def _parts(self, variable, transposed: bool) -> tuple[tf.Tensor, ...]:
+    def _parts(
+        self, variable, transposed: bool, positive: bool = False
+    ) -> tuple[tf.Tensor, ...]:
         """Returns what `_multiplied` takes beside rows, of a variable."""
 
         def parts():
@@ -161,9 +162,11 @@ class _Quantized(HeldReader):
                 tf.convert_to_tensor(part)
                 for part in (matrix.numbers, matrix.most, matrix.shift)
             )
+            if positive:  # its 0 is not moved
+                shift = tf.zeros_like(shift)
             return numbers, -most, most, shift
 
-        return self.once((id(variable), transposed, "parts"), parts)
+        return self.once((id(variable), transposed, positive, "parts"), parts)
 
 
 def _is_large(variable: keras.Variable) -> bool:
@@ -198,7 +201,6 @@ def _multiplied(
     least: tf.Tensor,
     most: tf.Tensor,
     shift: tf.Tensor,
-    transposed: bool,
 ) -> tf.Tensor:
     """Returns a product of 8 bits as float32, but for the rows' scale.
 
@@ -207,10 +209,9 @@ def _multiplied(
 
     Args:
         rows: quint8 (rows, in_size).
-        numbers: int8 (in_size, out_size), or (out_size, in_size).
+        numbers: int8 (out_size, in_size).
         least, most: float32 (out_size,), what -127 and 127 stand for.
         shift: float32 (out_size,), added.
-        transposed: bool, whether numbers are (out_size, in_size).
     """
     graph = tf.compat.v1.get_default_graph()
     matrix = tf.bitcast(numbers, tf.qint8)
@@ -227,7 +228,7 @@ def _multiplied(
             "T2": _type(tf.qint8),
             "Tbias": _type(tf.float32),
             "Tout": _type(tf.float32),
-            "transpose_b": tf.compat.v1.AttrValue(b=transposed),
+            "transpose_b": tf.compat.v1.AttrValue(b=True),
             "fused_ops": tf.compat.v1.AttrValue(
                 list=tf.compat.v1.AttrValue.ListValue(
                     s=[b"BiasAdd", b"Dequantize"]

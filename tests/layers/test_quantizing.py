@@ -115,11 +115,27 @@ def test_a_shared_embedding_is_one_matrix():
 
 
 @pytest.mark.parametrize("rows", [1, 7])
-def test_slices_change_nothing(rows):
+def test_slices_change_nothing(rows, monkeypatch):
+    monkeypatch.setattr(quantizing, "_WIDE", 1)
     table = SharedEmbedding(8_401, 128, dtype="float32")
     table.build()
     hidden = tf.random.stateless_normal([rows, 128], [1, 2])
     found = [_asked(table.logits, hidden, slices=n) for n in (1, 3)]
+    np.testing.assert_array_equal(*found)
+
+
+def test_a_loops_products_are_cut_too(monkeypatch):
+    monkeypatch.setattr(quantizing, "_WIDE", 1)
+    layer = FeedForward(512, 1_024, dtype="float32")
+    inputs = tf.random.stateless_normal([2, 512], [1, 2])
+    layer(inputs)
+
+    def twice(x):
+        return tf.while_loop(
+            lambda _: True, lambda x: [layer(x)], [x], maximum_iterations=2
+        )[0]
+
+    found = [_asked(twice, inputs, slices=n) for n in (1, 2)]
     np.testing.assert_array_equal(*found)
 
 
