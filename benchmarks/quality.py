@@ -22,9 +22,8 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent))
 import quality_report
 import quality_store
 import recipe_arguments
-import teaching
 from quality_scores import detokenizer, needs_detokenizer
-from quality_training import ROOT, Seed
+from quality_training import ROOT, Seed, train
 from recipes import RECIPES
 
 RESULTS = ROOT / "docs" / "results" / "quality"
@@ -35,7 +34,7 @@ def run_seed(seed: Seed, folder: pathlib.Path) -> pathlib.Path:
     """Trains and stores one seed, unless it is stored already.
 
     Args:
-        seed: the run, as `teaching.seed` returns it.
+        seed: the run.
         folder: of the stored results.
     Returns:
         The path of its result.
@@ -45,17 +44,19 @@ def run_seed(seed: Seed, folder: pathlib.Path) -> pathlib.Path:
     """
     if quality_store.is_stored(seed, folder):
         return quality_store.path_of(folder, seed.recipe, seed.seed)
-    return quality_store.store(seed, teaching.run_all(seed), folder)
+    print(f"{seed.recipe}, seed {seed.seed}: {seed.shown()}", flush=True)
+    return quality_store.store(seed, train(seed), folder)
 
 
 def _train(args: argparse.Namespace) -> None:
     work = recipe_arguments.work_folder(args, RECIPES)
+    flags = RECIPES[args.recipe]
     seeds = recipe_arguments.seeds(args)
     source = recipe_arguments.source_folder(args)
-    if needs_detokenizer(RECIPES[args.recipe]):
+    if needs_detokenizer(flags):
         detokenizer("en")  # what is missing is told before hours of training
     for number in seeds:
-        seed = teaching.seed(args.recipe, number, work, source)
+        seed = Seed(args.recipe, flags, number, work, source)
         path = run_seed(seed, args.results)
         quality_report.write(args.page, args.results)
         print(f"{path}\n{args.page}", flush=True)

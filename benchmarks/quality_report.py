@@ -46,11 +46,6 @@ Three ways to score, which must not be mixed:
   the same treatment.
 """
 
-_TAUGHT = """What seed {seed} took, all of which the times below count.
-`train/inputs.txt` and `train/targets.txt` are the problem's training pairs, a
-line each.
-"""
-
 
 def write(page: pathlib.Path, folder: pathlib.Path) -> None:
     """Writes the page, and the curves of each recipe.
@@ -147,27 +142,11 @@ def _section(name: str, results: list[Result], links: pathlib.Path) -> str:
     picture = (links / name / "curves.png").as_posix()
     parts += [
         report_parts.command(flags[0]),
-        *_before(results[0]),
         _seeds(name, results, links),
         f"![validation loss and score by updates]({picture})\n",
         _facts(results),
     ]
     return "\n".join(parts)
-
-
-def _before(result: Result) -> list[str]:
-    """Returns what was run for a seed before it, and how long each took."""
-    jobs: dict[str, list[dict]] = {}
-    for start in result["starts"]:
-        jobs.setdefault(start.get("job", ""), []).append(start)
-    if len(jobs) < 2:
-        return []
-    rows = [["in order", "command", "wall time"]]
-    for job, starts in jobs.items():
-        seconds = sum(start["seconds"] for start in starts)
-        command = f"`{starts[0]['command']}`"
-        rows.append([job, command, report_parts.duration(seconds)])
-    return [_TAUGHT.format(**result), report_parts.table(rows)]
 
 
 def _seeds(name: str, results: list[Result], links: pathlib.Path) -> str:

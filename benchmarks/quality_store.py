@@ -48,7 +48,7 @@ def store(
 
     Args:
         seed: the run.
-        starts: as `teaching.run_all` returns them.
+        starts: as `train` returns them.
         folder: of the stored results.
     Returns:
         The JSON file's path.

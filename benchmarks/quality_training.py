@@ -1,10 +1,9 @@
-"""Runs the trainer or the decoder, and counts its time over interruptions."""
+"""Trains a recipe with one seed, and counts its time over interruptions."""
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
-import hashlib
 import os
 import pathlib
 import re
@@ -26,7 +25,7 @@ _FLAGS_OF_SPEED = ("amx_bf16", "avx512_bf16", "avx512f", "avx2")
 
 
 class TrainerError(Exception):
-    """The trainer or the decoder ended before its work did.
+    """The trainer ended before its run did.
 
     Args:
         status: int, its exit status, above 0.
@@ -59,17 +58,6 @@ class Seed:
     places: Mapping[str, tuple[str, str]] = dataclasses.field(
         default_factory=dict
     )
-    program = "t2t_lite.trainer.cli.train"
-
-    @property
-    def name(self) -> str:
-        """What messages and stored times call it."""
-        return f"{self.recipe}, seed {self.seed}"
-
-    @property
-    def finished(self) -> bool:
-        """Whether the run has come to its end."""
-        return (self.run / "results.json").exists()
 
     @property
     def run(self) -> pathlib.Path:
@@ -121,82 +109,26 @@ class Seed:
         return [*flags, f"--seed={self.seed}", *places]
 
 
-@dataclasses.dataclass(frozen=True)
-class Decoding:
-    """What a finished run makes of a text file.
-
-    Fields:
-        of: the run.
-        inputs: the file, an input a line.
-        run: the file of its outputs, a line each.
-        shown_files: what is shown for these two.
-    """
-
-    of: Seed
-    inputs: pathlib.Path
-    run: pathlib.Path
-    shown_files: tuple[str, str]
-    program = "t2t_lite.trainer.cli.decode"
-
-    @property
-    def name(self) -> str:
-        """What messages and stored times call it."""
-        return f"{self.shown_files[1]} by {self.of.name}"
-
-    @property
-    def finished(self) -> bool:
-        """Whether the outputs are there; they appear whole."""
-        return self.run.exists()
-
-    @property
-    def log(self) -> pathlib.Path:
-        """What the decoder printed, of all starts."""
-        return pathlib.Path(f"{self.run}.log")
-
-    @property
-    def flags(self) -> list[str]:
-        """What the outputs are made of: the files' contents, shortened."""
-        made_of = (self.of.run / "results.json", self.inputs)
-        return [hashlib.sha256(p.read_bytes()).hexdigest() for p in made_of]
-
-    def arguments(self) -> list[str]:
-        """Returns the decoder's arguments on this machine."""
-        return self._with(str(self.of.run), str(self.inputs), str(self.run))
-
-    def shown(self) -> str:
-        """Returns the decoder's command as a stranger would type it."""
-        words = self._with(self.of.shown_run, *self.shown_files)
-        return shlex.join(["t2t_lite_decoder", *words])
-
-    def _with(self, run: str, inputs: str, outputs: str) -> list[str]:
-        return [
-            f"--output_dir={run}",
-            f"--decode_from_file={inputs}",
-            f"--decode_to_file={outputs}",
-            "--resume",
-        ]
-
-
 class Starts:
-    """A journal of the times a job was started, beside what it makes.
+    """A journal of the times a run's trainer was started, beside its folder.
 
     Beside the time of the clock it notes the processor's, where the system
     tells (Linux): what other work on the machine does not change much. Where
-    it is killed, what is lost is the time since its last line.
+    it is killed, what is lost is the time since the trainer's last line.
 
     Args:
-        job: the run, or the decoding.
+        seed: the run.
     Raises:
         UserError: the journal is damaged, that of other flags, or missing
             beside a run.
     """
 
-    def __init__(self, job: Seed | Decoding):
-        self.path = f"{job.run}.starts.json"
-        self._flags = job.flags
-        self._begun = job.run.exists()
+    def __init__(self, seed: Seed):
+        self.path = f"{seed.run}.starts.json"
+        self._flags = seed.flags
+        self._begun = seed.run.exists()
         self._noted = self._begin = 0.0
-        self.process: int | None = None  # its number
+        self.process: int | None = None  # the trainer's number
         self.rows: list[dict[str, Any]] = self._read()
 
     def _read(self) -> list[dict[str, Any]]:
@@ -250,32 +182,33 @@ class Starts:
         storage.write_json(self.path, content)
 
 
-def train(job: Seed | Decoding) -> list[dict[str, Any]]:
-    """Trains to the end of the run, or decodes; returns its starts.
+def train(seed: Seed) -> list[dict[str, Any]]:
+    """Trains to the end of the run; returns its starts.
 
     Raises:
-        TrainerError: it stopped before; the same call goes on.
+        TrainerError: the trainer stopped before; the same call goes on.
         UserError: the folder holds a run of other flags.
     """
-    job.run.parent.mkdir(parents=True, exist_ok=True)
-    starts = Starts(job)
-    if not job.finished:
+    seed.run.parent.mkdir(parents=True, exist_ok=True)
+    starts = Starts(seed)
+    if not (seed.run / "results.json").exists():
         starts.begin()
-        status = _run(job, starts)
+        status = _run_trainer(seed, starts)
         if status:
             raise TrainerError(
-                f"{job.name}: {job.program} ended with status {status}, its "
-                "last lines say why; the same command goes on from there",
+                f"{seed.recipe}, seed {seed.seed}: the trainer ended with "
+                f"status {status}, its last lines say why; the same command "
+                "goes on from there",
                 status,
             )
     return starts.rows
 
 
-def _run(job: Seed | Decoding, starts: Starts) -> int:
+def _run_trainer(seed: Seed, starts: Starts) -> int:
     path = os.environ.get("PYTHONPATH", "")
     process = subprocess.Popen(
-        [sys.executable, "-m", job.program, *job.arguments()],
-        # A pipe, so that it ends when this process is killed.
+        [sys.executable, "-m", "t2t_lite.trainer.cli.train", *seed.arguments()],
+        # A pipe, so that the trainer ends when this process is killed.
         stdout=subprocess.PIPE,
         text=True,
         env=os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{path}"},
@@ -283,8 +216,8 @@ def _run(job: Seed | Decoding, starts: Starts) -> int:
     )
     starts.process = process.pid
     # A log is of one run: one that was removed had its own.
-    mode = "a" if job.run.exists() else "w"
-    with _forwarding_to(process), open(job.log, mode) as log:
+    mode = "a" if seed.run.exists() else "w"
+    with _forwarding_to(process), open(seed.log, mode) as log:
         for line in process.stdout:
             print(line, end="", flush=True)
             print(line, end="", flush=True, file=log)
@@ -310,7 +243,7 @@ def _cpu_seconds(process: int | None) -> float | None:
 
 @contextlib.contextmanager
 def _forwarding_to(process: subprocess.Popen) -> Iterator[None]:
-    """Lets a request to stop reach the process, which saves its work."""
+    """Lets a request to stop reach the trainer, which saves the run."""
 
     def forward(number, frame):
         del frame

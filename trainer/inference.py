@@ -151,9 +151,8 @@ def _check_quantized_products() -> None:
     """Raises UserError where no matrices in 8 bits can be multiplied."""
     if not has_quantized_products():
         raise UserError(
-            "int8: this TensorFlow multiplies no matrices in 8 bits; it takes "
-            "one for x86 processors, and TF_ENABLE_ONEDNN_OPTS=0 not set; "
-            "choose float32 or bfloat16"
+            "int8: this TensorFlow multiplies no matrices in 8 bits, which "
+            "that for x86 processors does; choose float32 or bfloat16"
         )
 
 

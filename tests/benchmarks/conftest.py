@@ -75,15 +75,3 @@ def save(tmp_path):
         return folder
 
     return write
-
-
-@pytest.fixture
-def source(tmp_path):
-    """A few pairs in files named as upstream's."""
-    folder = tmp_path / "multi30k"
-    folder.mkdir()
-    for name, count in (("train", 60), ("val", 3), ("test_2016_flickr", 3)):
-        for language in ("en", "de"):
-            lines = [f"{language} {name[:2]} {i}\n" for i in range(count)]
-            (folder / f"{name}.{language}").write_text("".join(lines))
-    return folder

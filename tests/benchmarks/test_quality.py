@@ -44,6 +44,18 @@ def _seed(work, seed=1, flags=TINY):
     return quality_training.Seed("tiny", flags, seed, work)
 
 
+@pytest.fixture
+def source(tmp_path):
+    """A few pairs in files named as upstream's."""
+    folder = tmp_path / "multi30k"
+    folder.mkdir()
+    for name, count in (("train", 60), ("val", 3), ("test_2016_flickr", 3)):
+        for language in ("en", "de"):
+            lines = [f"{language} {name[:2]} {i}\n" for i in range(count)]
+            (folder / f"{name}.{language}").write_text("".join(lines))
+    return folder
+
+
 def test_what_is_stored_names_no_folder_of_this_machine(tmp_path, monkeypatch):
     here = tmp_path / "here"
     here.mkdir()

@@ -82,20 +82,6 @@ def test_a_row_for_each_seed(save, tmp_path):
     assert "--decode_hparams=a=1,b=2" in text
 
 
-def test_what_went_before_a_run_is_listed_with_its_time(save, tmp_path):
-    (start,) = result(BEST, 1, 1.0)["starts"]
-    rows = [
-        start | {"job": job, "command": f"make {job}", "seconds": seconds}
-        for job, seconds in (("teacher", 60), ("teacher", 120), ("own", 240))
-    ]
-    folder = save(result(BEST, 3, 41.5, starts=rows, seconds=420.0))
-    text = quality_report.text(tmp_path / "results.md", folder)
-    assert "What seed 3 took" in text
-    assert _row(text, "teacher")[1:] == ["`make teacher`", "3 min"]
-    assert _row(text, "own")[1:] == ["`make own`", "4 min"]
-    assert _row(text, f"[{BEST}]")[-1] == "7 min"
-
-
 def test_nothing_is_said_of_what_was_not_run(tmp_path):
     text = quality_report.text(tmp_path / "results.md", tmp_path / "quality")
     for name in recipes.RECIPES:

@@ -10,7 +10,7 @@ import tensorflow as tf
 import t2t_lite
 from t2t_lite.errors import UserError
 from t2t_lite.layers import quantizing
-from t2t_lite.trainer import export_check, exporting
+from t2t_lite.trainer import export_check, exporting, inference
 from t2t_lite.trainer.cli import export as export_command
 from tests.serving import capi
 from tests.serving.session_model import SessionModel
@@ -79,6 +79,12 @@ def test_an_export_in_8_bits_has_its_matrices_once(
     assert sizes["float32"] == 0
     origin = json.loads((tmp_path / "1/assets.extra/t2t_lite.json").read_text())
     assert origin["dtype"] == "int8"
+
+
+def test_without_products_of_8_bits_that_is_said(finished_run, monkeypatch):
+    monkeypatch.setattr(inference, "has_quantized_products", lambda: False)
+    with pytest.raises(UserError, match="int8: this TensorFlow multiplies no"):
+        t2t_lite.load(str(finished_run), dtype="int8")
 
 
 def test_another_form_is_another_version(finished_run, tmp_path, monkeypatch):
