@@ -20,7 +20,7 @@ from t2t_lite.layers.freezing import HeldReader, cut, is_few, reading_by
 
 _LEAST = 1 << 16  # numbers of a matrix that is worth it
 # Of one that is worth to be cut: cutting those of base's feed-forward layers,
-# of half the size, cost a seventh of the speed with one sentence.
+# of half the size, cost a tenth to a fifth of the speed with one sentence.
 _WIDE = 1 << 21
 _ROW_STEPS = 63  # to each side of 0, which is 64
 _COLUMN_STEPS = 127
@@ -55,16 +55,16 @@ class QuantizedWeights:
     The rows of embeddings that are looked up have a scale each. All other
     weights are read as they are.
 
-    Attributes:
-        matrices: list of Matrix, those that were read so far: what saves a
-            graph has to track them.
-        replaced: the model's variables that they stand for.
     """
 
     def __init__(self) -> None:
-        self._found: dict[tuple[int, bool], Matrix] = {}
-        self.matrices: list[Matrix] = []
-        self.replaced: list[keras.Variable] = []
+        # With the variable, or another could get its id.
+        self._found: dict[tuple[int, bool], tuple[keras.Variable, Matrix]] = {}
+
+    @property
+    def matrices(self) -> list[Matrix]:
+        """Those that were read so far: what saves a graph tracks them."""
+        return [matrix for _, matrix in self._found.values()]
 
     @contextlib.contextmanager
     def reading(self, slices: int = 1) -> Iterator[None]:
@@ -80,15 +80,19 @@ class QuantizedWeights:
             yield
 
     def matrix(self, variable: keras.Variable, transposed: bool) -> Matrix:
-        """Returns a variable's matrix, made of its value if it is new."""
+        """Returns a variable's matrix, made of its value if it is new.
+
+        Args:
+            variable: float (in_size, out_size), or (out_size, in_size).
+            transposed: bool, whether the latter.
+        """
         key = (id(variable), transposed)
         if key not in self._found:
             with tf.init_scope():
                 value = np.asarray(variable.value.numpy(), np.float32)
-                self._found[key] = Matrix(value if transposed else value.T)
-            self.matrices.append(self._found[key])
-            self.replaced.append(variable)
-        return self._found[key]
+                matrix = Matrix(value if transposed else value.T)
+            self._found[key] = variable, matrix
+        return self._found[key][1]
 
 
 def has_quantized_products() -> bool:
