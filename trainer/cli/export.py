@@ -68,7 +68,7 @@ def _define(values: flags.FlagValues) -> None:
         "float32",
         ["float32", "bfloat16", "float16", "int8"],
         "What a SavedModel computes in: float32; bfloat16 where the server's "
-        "processor multiplies it (AMX, AVX512_BF16, GPUs); int8, matrices in 8 "
+        "processor is faster with it (AMX, GPUs); int8, matrices in 8 "
         "bits and all else float32, on x86 processors. What weights are stored "
         "in for ctranslate2 (all four) and tflite (float32, float16, int8).",
         flag_values=values,
