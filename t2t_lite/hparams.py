@@ -63,9 +63,11 @@ class HParams:
             longer side; none = batch_size * devices * accumulate_steps when
             the run begins. What the devices cannot hold at batch_size each is
             accumulated, so that it stays the same on other devices.
-        optimizer: "adam", "adamw", "adafactor", "adadelta" or "sgd".
+        optimizer: "adam", "adamw", "muon" (Jordan et al. 2024), "adafactor",
+            "adadelta" or "sgd".
         adam_beta1, adam_beta2, adam_epsilon: Adam's constants.
-        weight_decay: decoupled decay per unit of learning rate ("adamw").
+        weight_decay: decoupled decay per unit of learning rate ("adamw" and
+            "muon").
         clip_grad_norm: global norm to clip to; none = no clipping.
         learning_rate_schedule: factors joined by "*"; see trainer.schedules.
         learning_rate_constant: the schedule's "constant".
@@ -162,7 +164,7 @@ class HParams:
 
 
 VOCAB_KINDS = ("unigram", "bpe", "subwords", "byte")
-OPTIMIZERS = ("adam", "adamw", "adafactor", "adadelta", "sgd")
+OPTIMIZERS = ("adam", "adamw", "muon", "adafactor", "adadelta", "sgd")
 SCHEDULE_FACTORS = (
     "constant",
     "linear_warmup",

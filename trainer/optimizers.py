@@ -8,6 +8,7 @@ parameter and its new slots. Nothing here holds a variable.
 from __future__ import annotations
 
 import dataclasses
+import math
 
 import numpy as np
 import tensorflow as tf
@@ -181,19 +182,98 @@ class Sgd:
         return parameter - rate * gradient, {}
 
 
+@dataclasses.dataclass(frozen=True)
+class Muon:
+    """Muon: momentum whose singular values are all drawn to 1.
+
+    `m = mu m + g;  p -= rate * (0.2 sqrt(n) U(g + mu m) + decay p)`
+
+    where U makes a matrix nearly orthogonal by five steps of the
+    Newton-Schulz iteration `x = a x + b (x x') x + c (x x')^2 x`, in float32.
+    A matrix whose long side is a multiple of its short side n goes in square
+    blocks of n: queries, keys and values of a fused kernel each by themselves.
+    With 0.2 sqrt(n) a change's root mean square is about that of Adam's, so
+    that Adam's learning rates do. It is for matrices between hidden states;
+    what else a model has (embeddings, biases, norms) belongs to Adam.
+
+    Reference: Jordan et al. 2024, Muon, whose a, b and c these are; Liu et al.
+    2025, Muon is Scalable for LLM Training, section 2.2, for the 0.2 and the
+    decay. Blocks: Khaled et al. 2025, MuonBP.
+    """
+
+    momentum: float = 0.95
+    weight_decay: float = 0.0
+    constants: tuple[float, float, float] = (3.4445, -4.7750, 2.0315)
+    iterations: int = 5
+
+    def slots(self, shape: tuple[int, ...]) -> dict[str, np.ndarray]:
+        """Returns zeros for the momentum of a matrix of `shape`."""
+        return {"momentum": np.zeros(shape, np.float32)}
+
+    def update(
+        self,
+        parameter: tf.Tensor,
+        gradient: tf.Tensor,
+        slots: Slots,
+        step: tf.Tensor,
+        rate: tf.Tensor,
+    ) -> tuple[tf.Tensor, Slots]:
+        """Returns (new parameter, new slots) of a float32 matrix."""
+        del step
+        momentum = self.momentum * slots["momentum"] + gradient
+        change = self._orthogonal(gradient + self.momentum * momentum)
+        if self.weight_decay:
+            change += self.weight_decay * parameter
+        return parameter - rate * change, {"momentum": momentum}
+
+    def _orthogonal(self, matrix: tf.Tensor) -> tf.Tensor:
+        """Returns the change of a matrix, block by block."""
+        short, long = sorted(matrix.shape)
+        tall = matrix.shape[0] > matrix.shape[1]
+        wide = tf.transpose(matrix) if tall else matrix
+        side = short if long % short == 0 else long
+        blocks = tf.transpose(
+            tf.reshape(wide, (short, long // side, side)), (1, 0, 2)
+        )
+        blocks /= tf.norm(blocks, axis=(-2, -1), keepdims=True) + 1e-7
+        a, b, c = self.constants
+        for _ in range(self.iterations):
+            square = tf.matmul(blocks, blocks, transpose_b=True)
+            factor = b * square + c * tf.matmul(square, square)
+            blocks = a * blocks + tf.matmul(factor, blocks)
+        wide = tf.reshape(tf.transpose(blocks, (1, 0, 2)), (short, long))
+        change = tf.transpose(wide) if tall else wide
+        return 0.2 * math.sqrt(side) * change
+
+
 def _rms(x: tf.Tensor) -> tf.Tensor:
     return tf.sqrt(tf.reduce_mean(tf.square(x)))
 
 
-def create(hparams: HParams) -> Adam | Adafactor | Adadelta | Sgd:
-    """Returns the optimizer that `hparams.optimizer` names."""
+def create(
+    hparams: HParams, path: str, shape: tuple[int, ...]
+) -> Adam | Adafactor | Adadelta | Muon | Sgd:
+    """Returns the optimizer that `hparams.optimizer` names, of a parameter.
+
+    Args:
+        hparams: names it and holds its constants.
+        path: str, the parameter's. With "muon", matrices named kernel are its
+            own, and all else is Adam's.
+        shape: of the parameter.
+    """
     others = {"adafactor": Adafactor, "adadelta": Adadelta, "sgd": Sgd}
     if hparams.optimizer in others:
         return others[hparams.optimizer]()
-    decay = hparams.weight_decay if hparams.optimizer == "adamw" else 0.0
+    decay = 0.0 if hparams.optimizer == "adam" else hparams.weight_decay
+    if hparams.optimizer == "muon" and _is_hidden_matrix(path, shape):
+        return Muon(weight_decay=decay)
     return Adam(
         hparams.adam_beta1, hparams.adam_beta2, hparams.adam_epsilon, decay
     )
+
+
+def _is_hidden_matrix(path: str, shape: tuple[int, ...]) -> bool:
+    return len(shape) == 2 and min(shape) > 1 and path.endswith("kernel")
 
 
 def moving_average(

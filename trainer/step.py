@@ -66,9 +66,12 @@ class TrainStep:
         self._splits, self._lanes, self._seed = splits, lanes, seed
         self._turns = splits * strategy.num_replicas_in_sync
         self._loss_scaling = loss_scaling
-        self._optimizer = optimizers.create(hparams)
         self.parameters = [v.value for v in model.trainable_variables]
         self.paths = [v.path for v in model.trainable_variables]
+        self._optimizers = [
+            optimizers.create(hparams, v.path, tuple(v.shape))
+            for v in model.trainable_variables
+        ]
         self._others = model.non_trainable_variables
         with strategy.scope():
             self.slots = self._create_slots()
@@ -80,9 +83,11 @@ class TrainStep:
 
     def _create_slots(self) -> dict[str, tf.Variable]:
         slots = {}
-        for path, parameter in zip(self.paths, self.parameters, strict=True):
+        for path, parameter, optimizer in zip(
+            self.paths, self.parameters, self._optimizers, strict=True
+        ):
             shape = tuple(parameter.shape)
-            for name, value in self._optimizer.slots(shape).items():
+            for name, value in optimizer.slots(shape).items():
                 slots[f"{path}/{name}"] = tf.Variable(
                     value, trainable=False, name=name
                 )
@@ -192,14 +197,14 @@ class TrainStep:
         """Returns (new parameters, their new slots) of the optimizer."""
         step, rate = tf.unstack(step_rate)
         values, changed = [], {}
-        for path, parameter, gradient in zip(
-            self.paths, parameters, gradients, strict=True
+        for path, parameter, gradient, optimizer in zip(
+            self.paths, parameters, gradients, self._optimizers, strict=True
         ):
             mine = {
                 name: slots[f"{path}/{name}"]
-                for name in self._optimizer.slots((1,) * parameter.shape.rank)
+                for name in optimizer.slots((1,) * parameter.shape.rank)
             }
-            value, mine = self._optimizer.update(
+            value, mine = optimizer.update(
                 parameter, gradient, mine, step, rate
             )
             values.append(value)

@@ -267,9 +267,9 @@ class _Import:
                     "step 0, from these weights",
                 )
             )
-            optimizer = optimizers.create(hparams)
             for weight in weights:
                 shape = weight.made_of(self._theirs).shape
+                optimizer = optimizers.create(hparams, weight.path, shape)
                 for name, value in optimizer.slots(shape).items():
                     state[f"optimizer/{weight.path}/{name}"] = value
             return state, 0
