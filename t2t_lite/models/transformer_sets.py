@@ -157,10 +157,12 @@ def transformer_multi30k() -> TransformerHParams:
         hidden_size=192,
         filter_size=384,
         norm="pre",
+        layer_prepostprocess_dropout=0.25,
         word_dropout=0.1,
         vocab_size=5000,
         batch_size=2048,
         accumulate_steps=1,
-        learning_rate_constant=0.003,
+        learning_rate_schedule="constant*linear_warmup*single_cycle_cos_decay",
+        learning_rate_constant=0.0025,
         learning_rate_warmup_steps=1000,
     )
