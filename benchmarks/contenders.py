@@ -87,8 +87,8 @@ def our_step(
     To be called before TensorFlow computes anything, for threads are set.
 
     Args:
-        shape, precision, xla: of the model and its step.
-        lanes: str, as the trainer's flag.
+        shape, xla: of the model and its step.
+        precision, lanes: str, as the trainer's flags.
         changes: dict of further hyperparameters.
     """
     import tensorflow as tf
@@ -115,6 +115,7 @@ def our_step(
         relu_dropout=DROPOUT,
         **(changes or {}),
     )
+    precision = strategies.choose_precision(precision).value
     policy = strategies.policy_name(precision)
     model = build("transformer", hparams, shape.vocab_size, policy)
     strategy = tf.distribute.get_strategy()

@@ -98,10 +98,10 @@ def serve(model: str, vocab_size: int) -> None:
     from t2t_lite.trainer import strategies
 
     with contextlib.redirect_stdout(sys.stderr):
-        precision = strategies.choose_precision("auto").value
         xla = strategies.choose_xla("auto").value == "on"
         shape = shape_of(model, 1, 2, vocab_size)
-        step, lanes = our_step(shape, precision, xla)
+        step, lanes = our_step(shape, "auto", xla)
+        precision = strategies.choose_precision("auto").value
     facts = {"precision": precision, "xla": xla, "lanes": lanes}
     facts["parameters"] = sum(math.prod(p.shape) for p in step.parameters)
     print(json.dumps(facts), flush=True)

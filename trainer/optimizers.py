@@ -272,6 +272,11 @@ def create(
     )
 
 
+def of_parameters(hparams: HParams, parameters: list) -> dict:
+    """Returns the optimizer of each variable by its path; see `create`."""
+    return {v.path: create(hparams, v.path, tuple(v.shape)) for v in parameters}
+
+
 def _is_hidden_matrix(path: str, shape: tuple[int, ...]) -> bool:
     return len(shape) == 2 and min(shape) > 1 and path.endswith("kernel")
 

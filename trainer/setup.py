@@ -80,7 +80,9 @@ class Setup:
         self.workers = Workers.of(self.strategy)
         self.chief = self.workers.chief
         self.report = Reporter(self.run, self.chief)
-        self.precision = strategies.choose_precision(options.precision)
+        self.precision = strategies.choose_precision(
+            options.precision, self._stored("precision")
+        )
         self.xla = strategies.choose_xla(options.xla)
         self._print_choices()
         self._check_early()
@@ -185,11 +187,15 @@ class Setup:
             hparams.batch_size * replicas * hparams.accumulate_steps
         )
 
-    def _stored_count(self, name: str) -> int | None:
-        """Returns a number above 0 that a run under way began with."""
+    def _stored(self, name: str) -> Any:
+        """Returns a setting of a run under way; None without."""
         if not self.run.is_under_way:
             return None
-        stored = self.run.describe().settings.get(name)
+        return self.run.describe().settings.get(name)
+
+    def _stored_count(self, name: str) -> int | None:
+        """Returns a number above 0 that a run under way began with."""
+        stored = self._stored(name)
         return stored if type(stored) is int and stored > 0 else None
 
     def _plan_batches(self) -> None:

@@ -66,12 +66,10 @@ class TrainStep:
         self._splits, self._lanes, self._seed = splits, lanes, seed
         self._turns = splits * strategy.num_replicas_in_sync
         self._loss_scaling = loss_scaling
-        self.parameters = [v.value for v in model.trainable_variables]
-        self.paths = [v.path for v in model.trainable_variables]
-        self._optimizers = [
-            optimizers.create(hparams, v.path, tuple(v.shape))
-            for v in model.trainable_variables
-        ]
+        variables = model.trainable_variables
+        self.parameters = [v.value for v in variables]
+        self.paths = [v.path for v in variables]
+        self._optimizers = optimizers.of_parameters(hparams, variables)
         self._others = model.non_trainable_variables
         with strategy.scope():
             self.slots = self._create_slots()
@@ -83,11 +81,9 @@ class TrainStep:
 
     def _create_slots(self) -> dict[str, tf.Variable]:
         slots = {}
-        for path, parameter, optimizer in zip(
-            self.paths, self.parameters, self._optimizers, strict=True
-        ):
+        for path, parameter in zip(self.paths, self.parameters, strict=True):
             shape = tuple(parameter.shape)
-            for name, value in optimizer.slots(shape).items():
+            for name, value in self._optimizers[path].slots(shape).items():
                 slots[f"{path}/{name}"] = tf.Variable(
                     value, trainable=False, name=name
                 )
@@ -197,18 +193,15 @@ class TrainStep:
         """Returns (new parameters, their new slots) of the optimizer."""
         step, rate = tf.unstack(step_rate)
         values, changed = [], {}
-        for path, parameter, gradient, optimizer in zip(
-            self.paths, parameters, gradients, self._optimizers, strict=True
+        for path, parameter, gradient in zip(
+            self.paths, parameters, gradients, strict=True
         ):
-            mine = {
-                name: slots[f"{path}/{name}"]
-                for name in optimizer.slots((1,) * parameter.shape.rank)
-            }
-            value, mine = optimizer.update(
-                parameter, gradient, mine, step, rate
-            )
+            optimizer = self._optimizers[path]
+            ones = (1,) * len(parameter.shape)
+            own = {n: slots[f"{path}/{n}"] for n in optimizer.slots(ones)}
+            value, own = optimizer.update(parameter, gradient, own, step, rate)
             values.append(value)
-            changed |= {f"{path}/{k}": v for k, v in mine.items()}
+            changed |= {f"{path}/{k}": v for k, v in own.items()}
             if self._hparams.ema_decay:
                 name = f"{path}/{EMA}"
                 changed[name] = optimizers.moving_average(

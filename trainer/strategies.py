@@ -132,11 +132,13 @@ def bfloat16_unit() -> str | None:
     return None
 
 
+@functools.cache
 def bfloat16_speed() -> float:
     """Returns the time of a matrix product in float32 over that in bfloat16.
 
     Of 256 rows with a matrix of (512, 2048): the median of 31 pairs, float32
-    and bfloat16 in turn, after a tenth of a second's; some tenths in all.
+    and bfloat16 in turn, after a tenth of a second's; some tenths in all. It
+    begins TensorFlow's threads, and is measured once in a process.
     """
     rows, matrix = tf.ones((256, 512)), tf.ones((512, 2048))
     operands = [
@@ -193,13 +195,17 @@ def choose_lanes(name: str, strategy: str, xla: str) -> Choice:
     return Choice(name, "as asked")
 
 
-def choose_precision(name: str) -> Choice:
+def choose_precision(name: str, before: str | None = None) -> Choice:
     """Returns "float32", "bfloat16" or "float16" and the reason.
 
     "auto" takes bfloat16 where the device multiplies it natively: TPUs, GPUs
     from compute capability 8.0, and CPUs with AMX or AVX512_BF16 that prove
     faster with it here and now, which not all of them do. Elsewhere it takes
     float32 (float16 on GPUs from 7.0). It may begin TensorFlow's threads.
+
+    Args:
+        name: one of PRECISIONS.
+        before: what a run that goes on computed in: no trial changes it.
     """
     if name != "auto":
         return Choice(name, "as asked")
@@ -217,10 +223,12 @@ def choose_precision(name: str) -> Choice:
         return Choice("float32", f"GPU of compute capability {version}")
     unit = bfloat16_unit()
     if unit:
+        if before in ("float32", "bfloat16"):
+            return Choice(before, "as the run began")
         speed = bfloat16_speed()
-        name = "bfloat16" if speed >= _BFLOAT16_PAYS else "float32"
         return Choice(
-            name, f"{unit}: products in bfloat16 {speed:.1f} times as fast"
+            "bfloat16" if speed >= _BFLOAT16_PAYS else "float32",
+            f"{unit}: products in bfloat16 {speed:.1f} times as fast",
         )
     return Choice("float32", "CPU that does not multiply bfloat16")
 

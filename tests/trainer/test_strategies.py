@@ -36,5 +36,15 @@ def test_what_is_asked_for_is_not_measured(monkeypatch):
         assert strategies.choose_precision(name).value == name
 
 
+def test_a_run_that_goes_on_keeps_what_it_began_with(monkeypatch):
+    monkeypatch.setattr(strategies, "bfloat16_unit", lambda: "AMX")
+    monkeypatch.setattr(strategies, "bfloat16_speed", lambda: 5.0)
+    assert strategies.choose_precision("auto", "float32").value == "float32"
+    assert strategies.choose_precision("auto", 7).value == "bfloat16"
+    assert (
+        strategies.choose_precision("bfloat16", "float32").value == "bfloat16"
+    )
+
+
 def test_speed_of_bfloat16_is_a_ratio():
     assert 0.01 < strategies.bfloat16_speed() < 100
