@@ -163,6 +163,29 @@ def test_lanes_cannot_be_set_once_tensorflow_has_computed():
     assert "has computed something before" in finished.stderr
 
 
+def test_scaling_sets_its_threads_before_it_tries_precisions():
+    import sys
+
+    import measuring
+
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[1])\n"
+        "import scaling\n"
+        "from t2t_lite.trainer import strategies\n"
+        "strategies.bfloat16_unit = lambda: 'AMX'\n"
+        "scaling.serve('tiny', 1000)"
+    )
+    folder = str(measuring.RESULTS.parents[2] / "benchmarks")
+    finished = subprocess.run(
+        [sys.executable, "-c", code, folder],
+        input="",
+        capture_output=True,
+        text=True,
+    )
+    assert finished.returncode == 0, finished.stderr[-2000:]
+    assert '"precision"' in finished.stdout
+
+
 def test_agreement_is_of_scores_and_of_lines():
     import agreement
 
