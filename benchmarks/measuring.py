@@ -12,6 +12,8 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import t2t_lite  # noqa: F401 turns oneDNN on, for every TensorFlow here alike
+
 RESULTS = pathlib.Path(__file__).parents[1] / "docs/results/speed"
 
 

@@ -16,6 +16,8 @@ import time
 
 import numpy as np
 
+import t2t_lite  # noqa: F401 turns oneDNN on, in every mode alike
+
 MODES = {
     "graph": ("graph", False),
     "graph, freed memory kept": ("graph", True),

@@ -13,6 +13,9 @@ import sys
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+import t2t_lite  # noqa: F401 before TensorFlow, as in every command
+
+# isort: split
 import keras
 import pytest
 import tensorflow as tf
