@@ -105,13 +105,19 @@ def write_ctranslate2(folder: str, shape: Shape) -> str:
     return path
 
 
-def written(write: Callable[..., str], *arguments) -> str:
+def written(write: Callable[..., str], *arguments, isa: str = "") -> str:
     """Returns what `write(folder, *arguments)` does, in a process of its own.
 
     So that the contender's memory is that of its model alone.
+
+    Args:
+        write, arguments: see above.
+        isa: str, what that process is held to, see `hold`.
     """
     context = multiprocessing.get_context("spawn")
-    with concurrent.futures.ProcessPoolExecutor(1, context) as pool:
+    with concurrent.futures.ProcessPoolExecutor(
+        1, context, hold, (isa,)
+    ) as pool:
         return pool.submit(write, tempfile.mkdtemp(), *arguments).result()
 
 
@@ -132,7 +138,7 @@ def exported(policy: str, weights: str, parts: int, isa: str = ""):
     """
 
     def build(shape: Shape) -> Decode:
-        path = written(write_export, shape, policy, weights, parts)
+        path = written(write_export, shape, policy, weights, parts, isa=isa)
         hold(isa)
         from t2t_lite.trainer import packed_weights
 

@@ -86,8 +86,10 @@ class BatchPredictor(abc.ABC):
 
     @property
     def dtype(self) -> str:
-        """What it computes in: int8, or the name of a Keras dtype policy."""
-        return "int8" if self.quantized else self.model.dtype_policy.name
+        """What it computes in, as `inference.load` calls it."""
+        if self.quantized:
+            return f"int8_{self.quantized.products}"
+        return self.model.dtype_policy.name
 
     def new_graphs(self, parts: int = 1, frozen: bool = False):
         """Returns the functions of the model, e.g. for an export.

@@ -110,7 +110,9 @@ def load(
         checkpoint_path: str, a checkpoint folder; by default the best.
         decode_hparams: str, e.g. "beam_size=4,alpha=0.6"; None = the run's.
         dtype: str, Keras dtype policy of the computation; or "int8": large
-            matrices in 8 bits and all else float32, on x86 processors.
+            matrices in 8 bits and all else float32, on x86 processors, by the
+            products that are faster here; "int8_matmul", "int8_convolution":
+            by those, see `QuantizedWeights`.
         log: called with lines such as which weights were taken. Without it
             nothing is said, but for a damaged checkpoint: a UserWarning.
         lanes: int, batches that `predict` decodes at once.
@@ -132,9 +134,10 @@ def load(
     )
     _check_size(description, tensors, folder)
     quantized = None
-    if dtype == "int8":
+    kind, _, products = dtype.partition("_")
+    if kind == "int8":
         _check_quantized_products()
-        quantized, dtype = QuantizedWeights(), "float32"
+        quantized, dtype = QuantizedWeights(products or "auto"), "float32"
     model = build(
         description.model, description.hparams, description.task, dtype
     )

@@ -28,10 +28,8 @@ from t2t_lite.layers.masks import (
 )
 from t2t_lite.layers.norm import LayerNorm
 from t2t_lite.layers.position import PositionEncoding
-from t2t_lite.layers.quantizing import (
-    QuantizedWeights,
-    has_quantized_products,
-)
+from t2t_lite.layers.quantized_products import has_quantized_products
+from t2t_lite.layers.quantizing import QuantizedWeights
 from t2t_lite.layers.recurrent import Recurrent
 from t2t_lite.layers.recurrent_cell import RecurrentCell
 from t2t_lite.layers.recurrent_encoder import RecurrentEncoder

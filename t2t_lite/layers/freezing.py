@@ -176,11 +176,15 @@ def _padded(rows, matrix, shift, transpose_b) -> tf.Tensor:
     return _shifted(more, matrix, shift, transpose_b)[:count]
 
 
-def cut(tensor: tf.Tensor, parts: int) -> list[tf.Tensor]:
-    """Returns parts of the first axis, of about one size."""
-    size = tensor.shape[0]
+def cut(tensor: tf.Tensor, parts: int, axis: int = 0) -> list[tf.Tensor]:
+    """Returns parts of an axis, of about one size."""
+    size = tensor.shape[axis]
     ends = [size * part // parts for part in range(parts + 1)]
-    return [tensor[start:end] for start, end in itertools.pairwise(ends)]
+    before = [slice(None)] * axis
+    return [
+        tensor[(*before, slice(start, end))]
+        for start, end in itertools.pairwise(ends)
+    ]
 
 
 def _kind(rows: tf.Tensor) -> tf.Tensor:

@@ -17,13 +17,18 @@ import numpy as np
 import tensorflow as tf
 
 from t2t_lite.layers.freezing import HeldReader, cut, is_few, reading_by
+from t2t_lite.layers.quantized_products import (
+    COLUMN_STEPS,
+    PRODUCTS,
+    ROW_STEPS,
+    Products,
+    fastest,
+)
 
 _LEAST = 1 << 16  # numbers of a matrix that is worth it
 # Of one that is worth to be cut: cutting those of base's feed-forward layers,
 # of half the size, cost a tenth to a fifth of the speed with one sentence.
 _WIDE = 1 << 21
-_ROW_STEPS = 63  # to each side of 0, which is 64
-_COLUMN_STEPS = 127
 _TINY = 1e-20  # the scale of a row of zeros
 
 
@@ -32,21 +37,28 @@ class Matrix(tf.Module):
 
     Args:
         value: float array (out_size, in_size).
+        products: what it is multiplied by; None = its rows are looked up.
     Attributes:
-        numbers: int8 variable of the value's shape.
-        most: float32 variable (out_size,), the largest number of each column.
-        shift: float32 variable (out_size,), what a row of zeros gives.
+        numbers: int8 variable, (out_size, in_size), or its transpose for
+            products that want it so.
+        factors: further variables; of one whose rows are looked up, the largest
+            number of each, float32 (out_size,).
     """
 
-    def __init__(self, value: np.ndarray):
+    def __init__(self, value: np.ndarray, products: Products | None):
         super().__init__(name="matrix")
-        most = np.maximum(np.abs(value).max(1), _TINY)
-        scale = most / _COLUMN_STEPS
-        numbers = np.rint(value / scale[:, None])
-        shift = -(_ROW_STEPS + 1) * numbers.sum(1) * scale
-        self.numbers = tf.Variable(numbers.astype(np.int8), trainable=False)
-        self.most = tf.Variable(most.astype(np.float32), trainable=False)
-        self.shift = tf.Variable(shift.astype(np.float32), trainable=False)
+        most = np.maximum(np.abs(value).max(1), _TINY).astype(np.float32)
+        numbers = np.rint(value * (COLUMN_STEPS / most)[:, None])
+        arrays = numbers.astype(np.int8), most
+        if products:
+            arrays = products.arrays(*arrays)
+        self.numbers, *self.factors = (
+            tf.Variable(array, trainable=False) for array in arrays
+        )
+
+    def tensors(self) -> tuple[tf.Tensor, ...]:
+        """Returns numbers and factors, read in the graph at hand."""
+        return tuple(map(tf.convert_to_tensor, (self.numbers, *self.factors)))
 
 
 class QuantizedWeights:
@@ -55,11 +67,21 @@ class QuantizedWeights:
     The rows of embeddings that are looked up have a scale each. All other
     weights are read as they are.
 
+    Args:
+        products: "matmul" for processors with VNNI or AMX, "convolution" for
+            other x86 processors; "auto" = what is faster here, measured when
+            a matrix is first read.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, products: str = "auto") -> None:
+        self._asked = products
         # With the variable, or another could get its id.
-        self._found: dict[tuple[int, bool], tuple[keras.Variable, Matrix]] = {}
+        self._found: dict[tuple, tuple[keras.Variable, Matrix]] = {}
+
+    @property
+    def products(self) -> str:
+        """How matrices are multiplied: "matmul" or "convolution"."""
+        return fastest() if self._asked == "auto" else self._asked
 
     @property
     def matrices(self) -> list[Matrix]:
@@ -86,30 +108,29 @@ class QuantizedWeights:
             variable: float (in_size, out_size), or (out_size, in_size).
             transposed: bool, whether the latter.
         """
-        key = (id(variable), transposed)
+        return self._made(variable, transposed, PRODUCTS[self.products])
+
+    def rows(self, variable: keras.Variable) -> Matrix:
+        """Returns the matrix whose rows are looked up.
+
+        It is that of products with the transposed variable where that has its
+        numbers in rows, too.
+
+        Args:
+            variable: float (out_size, in_size).
+        """
+        products = PRODUCTS[self.products]
+        in_rows = products.output_axis == 0
+        return self._made(variable, True, products if in_rows else None)
+
+    def _made(self, variable, transposed, products) -> Matrix:
+        key = (id(variable), transposed, products)
         if key not in self._found:
             with tf.init_scope():
                 value = np.asarray(variable.value.numpy(), np.float32)
-                matrix = Matrix(value if transposed else value.T)
+                matrix = Matrix(value if transposed else value.T, products)
             self._found[key] = variable, matrix
         return self._found[key][1]
-
-
-def has_quantized_products() -> bool:
-    """Returns whether this TensorFlow multiplies matrices in 8 bits."""
-
-    @tf.function(autograph=False)
-    def product():
-        rows = tf.bitcast(tf.constant([[_ROW_STEPS + 2]], tf.uint8), tf.quint8)
-        most = tf.constant([float(_COLUMN_STEPS)])
-        shift = tf.constant([-3.0 * (_ROW_STEPS + 1)])
-        numbers = tf.constant([[3]], tf.int8)
-        return _multiplied(rows, numbers, -most, most, shift)
-
-    try:
-        return product().numpy().tolist() == [[3.0]]
-    except (tf.errors.OpError, ValueError):
-        return False
 
 
 class _Quantized(HeldReader):
@@ -122,55 +143,60 @@ class _Quantized(HeldReader):
     def lookup(self, variable, ids):
         if not _is_large(variable):
             return super().lookup(variable, ids)
-        numbers, _, most, _ = self._parts(variable, True)
-        scale = tf.gather(most, ids)[..., None] / _COLUMN_STEPS
+        numbers, most, *_ = self._tensors(self._weights.rows(variable))
+        scale = tf.gather(most, ids)[..., None] / COLUMN_STEPS
         return tf.cast(tf.gather(numbers, ids), tf.float32) * scale
 
     def product(self, rows, kernel, bias, transpose_b):
         if not _is_large(kernel):
             return super().product(rows, kernel, bias, transpose_b)
+        products = PRODUCTS[self._weights.products]
         positive = _is_positive(rows)
-        parts = self._parts(kernel, transpose_b, positive)
+        parts = self._parts(products, kernel, transpose_b, positive)
         rounded, scale = _rounded(rows, positive)
 
         def whole():
-            return _multiplied(rounded, *parts)
+            return products.multiply(rounded, scale, *parts)
 
         def in_slices():
             slices = self.once(
                 (id(kernel), transpose_b, positive, "slices"),
-                lambda: list(
-                    zip(*(cut(p, self.slices) for p in parts), strict=True)
-                ),
+                lambda: self._slices(products, parts),
             )
-            found = [_multiplied(rounded, *each) for each in slices]
+            found = [
+                products.multiply(rounded, scale, *each) for each in slices
+            ]
             return tf.concat(found, axis=1)
 
         if self.slices > 1 and kernel.shape.num_elements() >= _WIDE:
             outputs = tf.cond(is_few(rows), in_slices, whole)
         else:
             outputs = whole()
-        outputs = tf.cast(outputs * scale, rows.dtype)
+        outputs = tf.cast(outputs, rows.dtype)
         if bias is None:
             return outputs
         return tf.nn.bias_add(outputs, self.read(bias, rows.dtype.name))
 
     def _parts(
-        self, variable, transposed: bool, positive: bool = False
+        self, products: Products, variable, transposed: bool, positive: bool
     ) -> tuple[tf.Tensor, ...]:
-        """Returns what `_multiplied` takes beside rows, of a variable."""
+        """Returns what `products` take beside rows, of a variable."""
 
         def parts():
             matrix = self._weights.matrix(variable, transposed)
-            numbers, most, shift = (
-                tf.convert_to_tensor(part)
-                for part in (matrix.numbers, matrix.most, matrix.shift)
-            )
-            if positive:  # its 0 is not moved
-                shift = tf.zeros_like(shift)
-            return numbers, -most, most, shift
+            return products.parts(self._tensors(matrix), positive)
 
         return self.once((id(variable), transposed, positive, "parts"), parts)
+
+    def _tensors(self, matrix: Matrix) -> tuple[tf.Tensor, ...]:
+        return self.once((id(matrix), "tensors"), matrix.tensors)
+
+    def _slices(self, products: Products, parts) -> list[tuple]:
+        """Returns `parts` of some columns of results each."""
+        numbers, *factors = parts
+        cuts = [cut(numbers, self.slices, products.output_axis)]
+        cuts += [cut(factor, self.slices) for factor in factors]
+        return list(zip(*cuts, strict=True))
 
 
 def _is_large(variable: keras.Variable) -> bool:
@@ -188,8 +214,8 @@ def _is_positive(rows: tf.Tensor) -> bool:
 def _rounded(rows: tf.Tensor, positive: bool) -> tuple[tf.Tensor, tf.Tensor]:
     """Returns rows in 7 bits, quint8, and the scale of each, float32."""
     rows = tf.cast(rows, tf.float32)
-    steps = 2 * _ROW_STEPS + 1 if positive else _ROW_STEPS
-    zero = 0 if positive else _ROW_STEPS + 1
+    steps = 2 * ROW_STEPS + 1 if positive else ROW_STEPS
+    zero = 0 if positive else ROW_STEPS + 1
     most = tf.reduce_max(
         rows if positive else tf.abs(rows), axis=1, keepdims=True
     )
@@ -197,60 +223,3 @@ def _rounded(rows: tf.Tensor, positive: bool) -> tuple[tf.Tensor, tf.Tensor]:
     # A cast to integers cuts: of what is positive it is a floor.
     numbers = tf.cast(rows / scale + (zero + 0.5), tf.uint8)
     return tf.bitcast(numbers, tf.quint8), scale
-
-
-def _multiplied(
-    rows: tf.Tensor,
-    numbers: tf.Tensor,
-    least: tf.Tensor,
-    most: tf.Tensor,
-    shift: tf.Tensor,
-) -> tf.Tensor:
-    """Returns a product of 8 bits as float32, but for the rows' scale.
-
-    The operation is oneDNN's, of TensorFlow for x86; it packs the matrix when
-    it first multiplies with it.
-
-    Args:
-        rows: quint8 (rows, in_size).
-        numbers: int8 (out_size, in_size).
-        least, most: float32 (out_size,), what -127 and 127 stand for.
-        shift: float32 (out_size,), added.
-    """
-    graph = tf.compat.v1.get_default_graph()
-    matrix = tf.bitcast(numbers, tf.qint8)
-    bounds = [tf.constant(0.0), tf.constant(255.0), least, most]
-    operation = graph.create_op(
-        "_QuantizedMatMul",
-        [rows, matrix, shift, *bounds],
-        name="product",
-        attrs={
-            "Tdevice_inputs": _types(tf.quint8, tf.qint8, tf.float32),
-            "Thost_inputs": _types(*[tf.float32] * 4),
-            "Tdevice_outputs": _types(tf.float32),
-            "T1": _type(tf.quint8),
-            "T2": _type(tf.qint8),
-            "Tbias": _type(tf.float32),
-            "Tout": _type(tf.float32),
-            "transpose_b": tf.compat.v1.AttrValue(b=True),
-            "fused_ops": tf.compat.v1.AttrValue(
-                list=tf.compat.v1.AttrValue.ListValue(
-                    s=[b"BiasAdd", b"Dequantize"]
-                )
-            ),
-        },
-    )
-    (result,) = operation.outputs
-    return tf.ensure_shape(result, [None, most.shape[0]])
-
-
-def _type(dtype: tf.DType):
-    return tf.compat.v1.AttrValue(type=dtype.as_datatype_enum)
-
-
-def _types(*dtypes: tf.DType):
-    return tf.compat.v1.AttrValue(
-        list=tf.compat.v1.AttrValue.ListValue(
-            type=[dtype.as_datatype_enum for dtype in dtypes]
-        )
-    )

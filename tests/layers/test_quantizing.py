@@ -10,6 +10,7 @@ from t2t_lite.layers import (
     QuantizedWeights,
     SharedEmbedding,
     has_quantized_products,
+    quantized_products,
     quantizing,
 )
 from t2t_lite.layers._math import product
@@ -27,15 +28,28 @@ def small_matrices_too(monkeypatch):
     monkeypatch.setattr(quantizing, "_LEAST", 1)
 
 
+@pytest.fixture(autouse=True, params=quantized_products.PRODUCTS)
+def products(monkeypatch, request):
+    """Each way of multiplying, as if it were the faster one."""
+    monkeypatch.setattr(quantizing, "fastest", lambda: request.param)
+    return request.param
+
+
 def _variable(value):
     return keras.Variable(np.asarray(value, np.float32))
 
 
 def _asked(function, *inputs, slices=1, weights=None):
-    """Returns what a function gives that reads matrices in 8 bits."""
-    weights = weights or QuantizedWeights()
+    """Returns what a function gives that reads matrices in 8 bits.
 
-    @tf.function(autograph=False)
+    In a graph of any number of rows, as those of a search are.
+    """
+    weights = weights or QuantizedWeights()
+    any_rows = tf.nest.map_structure(
+        lambda x: tf.TensorSpec([None, *np.shape(x)[1:]], x.dtype), inputs
+    )
+
+    @tf.function(autograph=False, input_signature=any_rows)
     def run(*inputs):
         with weights.reading(slices):
             return function(*inputs)
@@ -99,7 +113,7 @@ def test_a_row_of_zeros_gives_the_bias():
     np.testing.assert_array_equal(found, [[1, 2, 3], [1, 2, 3]])
 
 
-def test_a_shared_embedding_is_one_matrix():
+def test_a_shared_embedding_is_one_matrix_where_both_have_it_in_rows(products):
     table = SharedEmbedding(300, 40, dtype="float32")
     table.build()
     weights = QuantizedWeights()
@@ -108,7 +122,7 @@ def test_a_shared_embedding_is_one_matrix():
     found = _asked(
         lambda h: (table(ids), table.logits(h)), hidden, weights=weights
     )
-    assert len(weights.matrices) == 1
+    assert len(weights.matrices) == {"matmul": 1, "convolution": 2}[products]
     for a, b in zip(found, (table(ids), table.logits(hidden)), strict=True):
         error = np.abs(a - b).max() / np.abs(b).max()
         assert 0 < error < 0.03
@@ -150,7 +164,7 @@ def test_small_matrices_are_left_alone(monkeypatch):
     assert weights.matrices == []
 
 
-def test_a_model_gives_about_the_same():
+def test_a_model_gives_about_the_same(products):
     model = tiny_model(tiny_hparams(attention_bias=True))
     features = random_batch(3, 6, ragged=False)
     batch = {k: tf.constant(v) for k, v in features.items()}
@@ -160,15 +174,38 @@ def test_a_model_gives_about_the_same():
     spread = np.abs(found - expected).max() / np.std(expected)
     assert 0 < spread < 0.3
     matrices = [v for v in model.weights if len(v.shape) == 2]
-    assert len(weights.matrices) == len(matrices)
+    # The table's rows are looked up in one, its logits are another's.
+    more = {"matmul": 0, "convolution": 1}[products]
+    assert len(weights.matrices) == len(matrices) + more
 
 
-def test_a_loops_body_reads_nothing_and_multiplies_in_8_bits():
+def test_a_loops_body_reads_nothing_and_multiplies_in_8_bits(products):
     model = tiny_model(tiny_hparams())
     graph_def = loop_graph(model, QuantizedWeights().reading)
     for body in loop_bodies(graph_def):
         assert not [n for n in body.node_def if n.op == "ReadVariableOp"]
     reads = [node.input[0] for node in nodes_of(graph_def, "ReadVariableOp")]
     assert len(reads) == len(set(reads)) > 10
-    assert nodes_of(graph_def, "_QuantizedMatMul")
+    operation = {
+        "matmul": "_QuantizedMatMul",
+        "convolution": "_FusedQuantizedConv2D",
+    }[products]
+    assert nodes_of(graph_def, operation)
     assert not nodes_of(graph_def, "MatMul")
+
+
+def test_the_faster_products_are_taken(monkeypatch):
+    monkeypatch.setattr(quantized_products, "_FASTER", 0.0)
+    assert quantized_products.fastest.__wrapped__() == "convolution"
+    monkeypatch.setattr(quantized_products, "_FASTER", 1e9)
+    assert quantized_products.fastest.__wrapped__() == "matmul"
+
+
+def test_both_products_give_the_same_but_for_rounding():
+    kernel = _variable(np.random.default_rng(7).normal(size=(70, 90)))
+    rows = tf.random.stateless_normal([9, 70], [1, 2])
+    found = [
+        _asked(lambda x: product(x, kernel), rows, weights=QuantizedWeights(p))
+        for p in quantized_products.PRODUCTS
+    ]
+    np.testing.assert_allclose(*found, rtol=1e-6, atol=1e-5)

@@ -22,7 +22,8 @@ FORMS = {
         exporting.Form(weights="constants", parts=2),
     ),
     "bfloat16 variables": ("bfloat16", exporting.Form(parts=3)),
-    "8 bits in parts": ("int8", exporting.Form(parts=2)),
+    "8 bits in parts": ("int8_matmul", exporting.Form(parts=2)),
+    "8 bits by convolution": ("int8_convolution", exporting.Form(parts=2)),
 }
 
 
@@ -66,7 +67,7 @@ def test_an_export_in_8_bits_has_its_matrices_once(
     finished_run, tmp_path, monkeypatch
 ):
     monkeypatch.setattr(quantizing, "_LEAST", 1)
-    predictor = t2t_lite.load(str(finished_run), dtype="int8")
+    predictor = t2t_lite.load(str(finished_run), dtype="int8_matmul")
     folder = exporting.export(predictor, str(tmp_path))
     prefix = os.path.join(folder, "variables", "variables")
     sizes = {"int8": 0, "float32": 0}
@@ -78,7 +79,14 @@ def test_an_export_in_8_bits_has_its_matrices_once(
     assert sizes["int8"] == sum(int(np.prod(v.shape)) for v in matrices)
     assert sizes["float32"] == 0
     origin = json.loads((tmp_path / "1/assets.extra/t2t_lite.json").read_text())
-    assert origin["dtype"] == "int8"
+    assert origin["dtype"] == "int8_matmul"
+
+
+def test_the_faster_products_are_those_of_int8(finished_run, monkeypatch):
+    for name in ("matmul", "convolution"):
+        monkeypatch.setattr(quantizing, "fastest", lambda name=name: name)
+        predictor = t2t_lite.load(str(finished_run), dtype="int8")
+        assert predictor.dtype == f"int8_{name}"
 
 
 def test_without_products_of_8_bits_that_is_said(finished_run, monkeypatch):

@@ -109,6 +109,10 @@ def test_nothing_is_published_that_is_refused(finished_run, tmp_path):
             ["--target_dtype=int8", "--weights=constants"],
             "leave it out with --target_dtype=int8",
         ),
+        (
+            ["--target_dtype=int8_matmul", "--format=tflite"],
+            "--format=tflite has float32, float16, int8",
+        ),
     ],
 )
 def test_flags_that_do_not_go_together(finished_run, tmp_path, flags, message):

@@ -12,6 +12,7 @@ from t2t_lite.trainer.cli import command, common
 
 FLAGS = flags.FlagValues()
 _SAVED_MODEL_FLAGS = ("version", "weights", "parts")
+_PRODUCTS = ("int8_matmul", "int8_convolution")  # of a SavedModel alone
 
 DESCRIPTION = (
     "Writes a trained run as a versioned SavedModel: strings in, strings "
@@ -66,11 +67,13 @@ def _define(values: flags.FlagValues) -> None:
     flags.DEFINE_enum(
         "target_dtype",
         "float32",
-        ["float32", "bfloat16", "float16", "int8"],
+        ["float32", "bfloat16", "float16", "int8", *_PRODUCTS],
         "What a SavedModel computes in: float32; bfloat16 where the server's "
         "processor is faster with it (AMX, GPUs); int8, matrices in 8 "
-        "bits and all else float32, on x86 processors. What weights are stored "
-        "in for ctranslate2 (all four) and tflite (float32, float16, int8).",
+        "bits and all else float32, on x86 processors: int8_matmul for those "
+        "with VNNI or AMX, int8_convolution for others, int8 for the one that "
+        "is faster here. What weights are stored in for ctranslate2 (float32, "
+        "bfloat16, float16, int8) and tflite (float32, float16, int8).",
         flag_values=values,
     )
     flags.DEFINE_enum(
@@ -102,16 +105,16 @@ def export(values: flags.FlagValues) -> int:
     run = RunFolder(values.output_dir)
     if values.format != "saved_model":
         return _other_format(values, run, reference)
-    if values.target_dtype not in ("float32", "bfloat16", "int8"):
+    if values.target_dtype == "float16":
         raise UserError(
-            f"--target_dtype={values.target_dtype}: --format=saved_model has "
-            "float32, bfloat16, int8"
+            "--target_dtype=float16: --format=saved_model has float32, "
+            f"bfloat16, int8, {', '.join(_PRODUCTS)}"
         )
     frozen = values.weights == "constants"
-    if frozen and values.target_dtype == "int8":
+    if frozen and values.target_dtype.startswith("int8"):
         raise UserError(
             "--weights=constants: matrices in 8 bits are packed once as it is; "
-            "leave it out with --target_dtype=int8"
+            f"leave it out with --target_dtype={values.target_dtype}"
         )
     predictor = reference
     if values.target_dtype != "float32":
@@ -121,9 +124,8 @@ def export(values: flags.FlagValues) -> int:
         predictor = common.load_predictor(values, policy)
     root = values.export_dir or os.path.join(values.output_dir, "export")
     form = exporting.Form(values.weights, values.parts)
-    facts = {
-        "export": f"{values.target_dtype}, {form.weights}, {form.parts} parts"
-    }
+    dtype = predictor.dtype if predictor.quantized else values.target_dtype
+    facts = {"export": f"{dtype}, {form.weights}, {form.parts} parts"}
     folder = exporting.export(
         predictor,
         root,
@@ -138,11 +140,13 @@ def export(values: flags.FlagValues) -> int:
         ),
     )
     print(f"SavedModel: {folder}  ({_megabytes(folder)})")
+    print(f"form:  {facts['export']}")
     print(f"look:  saved_model_cli show --dir {folder} --all")
     print(
         "serve: docker run -p 8500:8500 -p 8501:8501 "
         f"-v {os.path.abspath(root)}:/models/t2t_lite "
-        "-e MODEL_NAME=t2t_lite tensorflow/serving"
+        "-e MODEL_NAME=t2t_lite -e TF_ENABLE_ONEDNN_OPTS=1 "
+        "-e TF_ONEDNN_ASSUME_FROZEN_WEIGHTS=1 tensorflow/serving"
     )
     return 0
 
