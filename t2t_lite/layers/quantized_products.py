@@ -28,7 +28,7 @@ class Products(Protocol):
 
     `arrays` returns what it keeps of a matrix: first the numbers, whose axis
     `output_axis` is that of the results. `parts` returns what `multiply` takes
-    of them beside rows `quint8 (rows, in_size)` and the rows' scale, float32
+    beside rows `quint8 (rows, in_size)` and the rows' scale, float32
     `(rows, 1)`; the product is float32 `(rows, out_size)`.
     """
 
@@ -107,20 +107,20 @@ class Convolution:
         return np.ascontiguousarray(numbers.T), scale, shift
 
     def parts(self, tensors, positive):
-        """Returns numbers, the columns' scale, and shift; see `MatMul`."""
+        """Returns a kernel, the columns' scale, and shift; see `MatMul`."""
         numbers, columns, shift = tensors
-        return numbers, columns, tf.zeros_like(shift) if positive else shift
+        if positive:
+            shift = tf.zeros_like(shift)
+        return numbers[None, None], columns, shift
 
-    def multiply(self, rows, scale, numbers, columns, shift):
+    def multiply(self, rows, scale, kernel, columns, shift):
         """Returns the product."""
-        in_size, out_size = numbers.shape
+        in_size, out_size = kernel.shape[2:]
         operation = _operation(
             "_FusedQuantizedConv2D",
             [
                 tf.reshape(rows, [1, -1, 1, in_size]),
-                tf.bitcast(
-                    tf.reshape(numbers, [1, 1, in_size, out_size]), tf.qint8
-                ),
+                tf.bitcast(kernel, tf.qint8),
                 tf.bitcast(shift, tf.qint32),
             ],
             [tf.constant(b) for b in (0.0, 255.0, -127.0, 127.0)],

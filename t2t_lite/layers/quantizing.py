@@ -151,21 +151,24 @@ class _Quantized(HeldReader):
         if not _is_large(kernel):
             return super().product(rows, kernel, bias, transpose_b)
         products = PRODUCTS[self._weights.products]
+        tensors = self._tensors(self._weights.matrix(kernel, transpose_b))
         positive = _is_positive(rows)
-        parts = self._parts(products, kernel, transpose_b, positive)
         rounded, scale = _rounded(rows, positive)
+        key = (id(kernel), transpose_b, positive)
 
         def whole():
+            parts = self.once(key, lambda: products.parts(tensors, positive))
             return products.multiply(rounded, scale, *parts)
 
         def in_slices():
             slices = self.once(
-                (id(kernel), transpose_b, positive, "slices"),
-                lambda: self._slices(products, parts),
+                (*key, "slices"),
+                lambda: [
+                    products.parts(some, positive)
+                    for some in self._slices(products, *tensors)
+                ],
             )
-            found = [
-                products.multiply(rounded, scale, *each) for each in slices
-            ]
+            found = [products.multiply(rounded, scale, *s) for s in slices]
             return tf.concat(found, axis=1)
 
         if self.slices > 1 and kernel.shape.num_elements() >= _WIDE:
@@ -177,23 +180,11 @@ class _Quantized(HeldReader):
             return outputs
         return tf.nn.bias_add(outputs, self.read(bias, rows.dtype.name))
 
-    def _parts(
-        self, products: Products, variable, transposed: bool, positive: bool
-    ) -> tuple[tf.Tensor, ...]:
-        """Returns what `products` take beside rows, of a variable."""
-
-        def parts():
-            matrix = self._weights.matrix(variable, transposed)
-            return products.parts(self._tensors(matrix), positive)
-
-        return self.once((id(variable), transposed, positive, "parts"), parts)
-
     def _tensors(self, matrix: Matrix) -> tuple[tf.Tensor, ...]:
         return self.once((id(matrix), "tensors"), matrix.tensors)
 
-    def _slices(self, products: Products, parts) -> list[tuple]:
-        """Returns `parts` of some columns of results each."""
-        numbers, *factors = parts
+    def _slices(self, products: Products, numbers, *factors) -> list[tuple]:
+        """Returns a matrix's tensors, of some columns of results each."""
         cuts = [cut(numbers, self.slices, products.output_axis)]
         cuts += [cut(factor, self.slices) for factor in factors]
         return list(zip(*cuts, strict=True))
