@@ -164,7 +164,7 @@ def fastest() -> str:
     """Returns the name of the products that this processor is faster with.
 
     Of one row with a matrix of (2048, 2048), 60 times in a graph: the median
-    of 9 pairs in turn, half a second in all at most. It begins
+    of 9 pairs in turn, about half a second in all. It begins
     TensorFlow's threads, and is measured once in a process.
     """
     random = np.random.default_rng(0)
