@@ -6,6 +6,7 @@ import datetime
 import json
 import pathlib
 import re
+import signal
 import statistics
 import subprocess
 import sys
@@ -46,7 +47,10 @@ class Contender:
 
     def why_not(self) -> str:
         """Returns why it could not be built."""
-        return self._process.communicate()[1].strip().splitlines()[-1]
+        said = self._process.communicate()[1].strip().splitlines()
+        if self._process.returncode < 0:
+            return f"ended by {signal.Signals(-self._process.returncode).name}"
+        return said[-1]
 
     def ask(self, request: Any) -> float:
         """Returns the seconds that a request took; ends if it has died."""

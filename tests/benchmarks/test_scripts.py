@@ -32,6 +32,25 @@ def test_spread_is_of_rates():
     assert measuring.text_of(rates) == "4 (3 to 6)"
 
 
+@pytest.mark.parametrize(
+    ("end", "reason"),
+    [
+        ("raise ValueError('no such model')", "ValueError: no such model"),
+        ("os.kill(os.getpid(), signal.SIGSEGV)", "ended by SIGSEGV"),
+    ],
+)
+def test_a_contender_that_could_not_be_built_says_why(tmp_path, end, reason):
+    import measuring
+
+    script = tmp_path / "peer.py"
+    script.write_text(
+        f"import os, signal, sys\nprint('built', file=sys.stderr)\n{end}\n"
+    )
+    contender = measuring.Contender("peer", str(script))
+    assert contender.facts is None
+    assert contender.why_not() == reason
+
+
 def test_report_says_where_it_comes_from(tmp_path, monkeypatch):
     import measuring
 
