@@ -13,6 +13,14 @@ from t2t_lite.trainer.cli import command, common
 FLAGS = flags.FlagValues()
 _SAVED_MODEL_FLAGS = ("version", "weights", "parts")
 _PRODUCTS = ("int8_matmul", "int8_convolution")  # of a SavedModel alone
+_TARGET_DTYPE_HELP = (
+    "What a SavedModel computes in: float32; bfloat16 where the server's "
+    "processor is faster with it (AMX, GPUs); int8, matrices in 8 "
+    "bits and all else float32, on x86 processors: int8_matmul for those "
+    "with VNNI or AMX, int8_convolution for others, int8 for the one that "
+    "is faster here. What weights are stored in for ctranslate2 (float32, "
+    "bfloat16, float16, int8) and tflite (float32, float16, int8)."
+)
 
 DESCRIPTION = (
     "Writes a trained run as a versioned SavedModel: strings in, strings "
@@ -68,12 +76,7 @@ def _define(values: flags.FlagValues) -> None:
         "target_dtype",
         "float32",
         ["float32", "bfloat16", "float16", "int8", *_PRODUCTS],
-        "What a SavedModel computes in: float32; bfloat16 where the server's "
-        "processor is faster with it (AMX, GPUs); int8, matrices in 8 "
-        "bits and all else float32, on x86 processors: int8_matmul for those "
-        "with VNNI or AMX, int8_convolution for others, int8 for the one that "
-        "is faster here. What weights are stored in for ctranslate2 (float32, "
-        "bfloat16, float16, int8) and tflite (float32, float16, int8).",
+        _TARGET_DTYPE_HELP,
         flag_values=values,
     )
     flags.DEFINE_enum(
