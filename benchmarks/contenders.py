@@ -8,6 +8,7 @@ and, of ours, the "lanes" that a batch is cut into.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import os
@@ -274,6 +275,11 @@ def joeynmt(shape: Shape, precision: str, xla: bool):
     """JoeyNMT's Transformer and its own loss, under PyTorch."""
     del xla
     import types
+
+    with contextlib.suppress(ImportError):
+        # Torch's optimizer would, after JoeyNMT has loaded TensorFlow; in that
+        # order the process ends by a segmentation fault.
+        import triton  # noqa: F401
 
     from joeynmt.model import build_model
     from joeynmt.vocabulary import Vocabulary

@@ -23,6 +23,13 @@ from t2t_lite.trainer import checkpoints, predictors
 from t2t_lite.trainer.batch_predictor import BatchPredictor
 from t2t_lite.trainer.run_folder import RunDescription, RunFolder
 
+# The products of each dtype, see `QuantizedWeights`.
+_IN_8_BITS = {
+    "int8": "auto",
+    "int8_matmul": "matmul",
+    "int8_convolution": "convolution",
+}
+
 
 def choose_checkpoint(run: RunFolder, checkpoint_path: str | None) -> str:
     """Returns the folder of the weights to use.
@@ -134,10 +141,9 @@ def load(
     )
     _check_size(description, tensors, folder)
     quantized = None
-    kind, _, products = dtype.partition("_")
-    if kind == "int8":
+    if dtype in _IN_8_BITS:
         _check_quantized_products()
-        quantized, dtype = QuantizedWeights(products or "auto"), "float32"
+        quantized, dtype = QuantizedWeights(_IN_8_BITS[dtype]), "float32"
     model = build(
         description.model, description.hparams, description.task, dtype
     )

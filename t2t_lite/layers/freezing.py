@@ -180,11 +180,8 @@ def cut(tensor: tf.Tensor, parts: int, axis: int = 0) -> list[tf.Tensor]:
     """Returns parts of an axis, of about one size."""
     size = tensor.shape[axis]
     ends = [size * part // parts for part in range(parts + 1)]
-    before = [slice(None)] * axis
-    return [
-        tensor[(*before, slice(start, end))]
-        for start, end in itertools.pairwise(ends)
-    ]
+    sizes = [end - start for start, end in itertools.pairwise(ends)]
+    return tf.split(tensor, sizes, axis)
 
 
 def _kind(rows: tf.Tensor) -> tf.Tensor:

@@ -71,9 +71,15 @@ class QuantizedWeights:
         products: "matmul" for processors with VNNI or AMX, "convolution" for
             other x86 processors; "auto" = what is faster here, measured when
             a matrix is first read.
+    Raises:
+        ValueError: no such products.
     """
 
     def __init__(self, products: str = "auto") -> None:
+        if products not in ("auto", *PRODUCTS):
+            raise ValueError(
+                f"products={products!r}: expected auto, {', '.join(PRODUCTS)}"
+            )
         self._asked = products
         # With the variable, or another could get its id.
         self._found: dict[tuple, tuple[keras.Variable, Matrix]] = {}

@@ -113,7 +113,7 @@ def test_a_row_of_zeros_gives_the_bias():
     np.testing.assert_array_equal(found, [[1, 2, 3], [1, 2, 3]])
 
 
-def test_a_shared_embedding_is_one_matrix_where_both_have_it_in_rows(products):
+def test_a_shared_embedding_is_held_once_if_its_numbers_are_in_rows(products):
     table = SharedEmbedding(300, 40, dtype="float32")
     table.build()
     weights = QuantizedWeights()
@@ -194,13 +194,6 @@ def test_a_loops_body_reads_nothing_and_multiplies_in_8_bits(products):
     assert not nodes_of(graph_def, "MatMul")
 
 
-def test_the_faster_products_are_taken(monkeypatch):
-    monkeypatch.setattr(quantized_products, "_FASTER", 0.0)
-    assert quantized_products.fastest.__wrapped__() == "convolution"
-    monkeypatch.setattr(quantized_products, "_FASTER", 1e9)
-    assert quantized_products.fastest.__wrapped__() == "matmul"
-
-
 def test_both_products_give_the_same_but_for_rounding():
     kernel = _variable(np.random.default_rng(7).normal(size=(70, 90)))
     rows = tf.random.stateless_normal([9, 70], [1, 2])
@@ -209,3 +202,8 @@ def test_both_products_give_the_same_but_for_rounding():
         for p in quantized_products.PRODUCTS
     ]
     np.testing.assert_allclose(*found, rtol=1e-6, atol=1e-5)
+
+
+def test_unknown_products_are_refused():
+    with pytest.raises(ValueError, match="expected auto, matmul, convolution"):
+        QuantizedWeights("product")

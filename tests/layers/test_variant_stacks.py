@@ -1,5 +1,6 @@
 """Encoder and decoder with variants of attention, and the decoder's steps."""
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -53,11 +54,17 @@ def config(name, **changes):
     return TransformerConfig(**fields, variant=VARIANTS[name], **changes)
 
 
+@pytest.fixture(autouse=True)
+def the_same_weights_every_time():
+    """Seeds what layers begin with: rare draws multiply rounding tenfold."""
+    keras.utils.set_random_seed(1)
+
+
 def noisy(stack):
     """Builds a stack and makes all of its weights differ from the start's."""
     stack.build((None, None, HIDDEN))
     for weight in stack.trainable_weights:
-        weight.assign_add(RANDOM.normal(size=weight.shape) * 0.3)
+        weight.assign_add(np.random.normal(size=weight.shape) * 0.3)
     return stack
 
 
@@ -152,7 +159,7 @@ def test_packed_rows_are_their_unpacked_examples(name, form):
         memory_mask=segment_mask(rows, sources),
     )
     np.testing.assert_allclose(
-        tf.reshape(packed, expected.shape), expected, atol=5e-5
+        tf.reshape(packed, expected.shape), expected, atol=2e-5
     )
 
 
