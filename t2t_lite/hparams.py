@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import math
 import types
@@ -192,10 +193,12 @@ _POSITIVE = (
 )
 
 
-def field_types(cls: type) -> dict[str, Any]:
-    """Returns {field name: resolved type} of a dataclass."""
+@functools.cache
+def field_types(cls: type) -> Mapping[str, Any]:
+    """Returns {field name: resolved type} of a dataclass, resolved once."""
     hints = typing.get_type_hints(cls)
-    return {f.name: hints[f.name] for f in dataclasses.fields(cls)}
+    types_of = {f.name: hints[f.name] for f in dataclasses.fields(cls)}
+    return types.MappingProxyType(types_of)
 
 
 def _accepted(hint: Any) -> tuple[type, ...]:

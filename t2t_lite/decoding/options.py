@@ -181,7 +181,7 @@ class SearchOptions:
             UserError: an unknown name (the closest is given), a name given
                 twice or a wrong value.
         """
-        kinds = field_types(cls)
+        kinds = dict(field_types(cls))
         del kinds["eos_id"], kinds["pad_id"]
         names = [*kinds, "return_beams"]
         values: dict[str, Any] = {}
