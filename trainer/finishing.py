@@ -38,14 +38,9 @@ def finish(setup: Setup, step: int) -> dict[str, Any]:
     """
     run = setup.run
     candidates = _candidates(setup, step)
-    predictor = inference.load(
-        run.path,
-        checkpoint_path=candidates[0][1],
-        decode_hparams=setup.options.decode_hparams,
-        lanes=int(setup.lanes.value),
-    )
-    name, tensors, scores = _choose(setup, predictor, candidates)
-    inference.assign_weights(predictor.model, tensors, name)
+    judge = _judge(setup, candidates[0][1])
+    name, tensors, scores = _choose(setup, judge, candidates)
+    inference.assign_weights(judge.predictor.model, tensors, name)
     if setup.chief:
         checkpoints.write(
             os.path.join(run.checkpoints, "final"),
@@ -63,16 +58,38 @@ def finish(setup: Setup, step: int) -> dict[str, Any]:
         "validation": scores,
     }
     if "test" in setup.problem.splits:
-        results["test"] = _test(setup, predictor, step)
-    return _publish(setup, predictor, results) if setup.chief else results
+        results["test"] = _test(setup, judge, step)
+    return _publish(setup, judge.predictor, results) if setup.chief else results
 
 
-def _publish(setup: Setup, predictor, results: dict[str, Any]) -> dict:
+def _judge(setup: Setup, folder: str) -> Judge:
+    """Returns what judges weights in float32, as they will be used.
+
+    That of the training if it computes in float32, for its graphs are traced
+    already; else one of a model of its own.
+    """
+    if setup.precision.value == "float32":
+        return setup.judge
+    return Judge(setup.problem, _load(setup, folder), setup.workers)
+
+
+def _load(setup: Setup, folder: str) -> BatchPredictor:
+    return inference.load(
+        setup.run.path,
+        checkpoint_path=folder,
+        decode_hparams=setup.options.decode_hparams,
+        lanes=int(setup.lanes.value),
+    )
+
+
+def _publish(
+    setup: Setup, predictor: BatchPredictor, results: dict[str, Any]
+) -> dict[str, Any]:
     """Writes what the end of a run leaves for people and servers."""
     run = setup.run
     _show_samples(setup, predictor)
     if setup.options.export:
-        folder = _export(setup, predictor, results)
+        folder = _export(setup, results)
         results["export"] = os.path.relpath(folder, run.path)
     results["made_by"] = provenance()
     plot_curves(run, setup.problem.main_metric)
@@ -140,17 +157,16 @@ def _candidates(setup: Setup, step: int) -> list[tuple[str, str]]:
 
 
 def _choose(
-    setup: Setup, predictor: BatchPredictor, candidates
+    setup: Setup, judge: Judge, candidates: list[tuple[str, str]]
 ) -> tuple[str, dict[str, np.ndarray], dict[str, Any]]:
     metric = setup.problem.main_metric
-    judge = Judge(setup.problem, predictor, setup.workers)
     split = setup.data.split("validation")
     rows, tried = [("weights", f"validation {metric}")], []
     for name, folder in candidates:
         tensors = checkpoints.read(folder)[0]
         if name == _MOVING_AVERAGE:
             tensors = checkpoints.evaluated_weights(tensors)
-        inference.assign_weights(predictor.model, tensors, folder)
+        inference.assign_weights(judge.predictor.model, tensors, folder)
         decoded = judge(split, setup.batches_of("validation"))
         tried.append((name, tensors, decoded))
         rows.append((name, f"{decoded.scores[metric]:.2f}"))
@@ -168,8 +184,7 @@ def _texts(decoded: evaluation.DecodedSplit) -> RunTexts:
     return RunTexts(decoded.predictions, decoded.references, decoded.sources)
 
 
-def _test(setup: Setup, predictor, step: int) -> dict[str, Any]:
-    judge = Judge(setup.problem, predictor, setup.workers)
+def _test(setup: Setup, judge: Judge, step: int) -> dict[str, Any]:
     decoded = judge(setup.data.split("test"), setup.batches_of("test"))
     scores = decoded.scores
     if setup.chief and decoded.predictions:
@@ -197,9 +212,10 @@ def _show_samples(setup: Setup, predictor) -> None:
         setup.report.line(f"    -> {output}")
 
 
-def _export(setup: Setup, predictor, results: dict[str, Any]) -> str:
+def _export(setup: Setup, results: dict[str, Any]) -> str:
+    """Exports the chosen weights, read back as everyone reads them."""
     return exporting.export(
-        predictor,
+        _load(setup, os.path.join(setup.run.checkpoints, "final")),
         setup.run.file("export"),
         samples=setup.samples(2),
         card=model_card(setup.run, results),

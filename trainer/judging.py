@@ -30,8 +30,8 @@ class Judge:
         predictor: BatchPredictor,
         workers: Workers | None = None,
     ):
+        self.predictor = predictor
         self._problem = problem
-        self._predictor = predictor
         self._workers = workers
 
     def __call__(
@@ -52,7 +52,7 @@ class Judge:
         """
         if not self._problem.scored_by_loss:
             decoded = evaluation.decode_split(
-                self._predictor,
+                self.predictor,
                 self._problem,
                 split,
                 limit,
@@ -72,7 +72,7 @@ class Judge:
     def loss(self) -> evaluation.LossEvaluator:
         """Measures the loss of the predictor's model."""
         return evaluation.LossEvaluator(
-            self._predictor.model, self._predictor.hparams
+            self.predictor.model, self.predictor.hparams
         )
 
     def _losses_of_parts(
@@ -100,6 +100,6 @@ class Judge:
 
     def of_texts(self, sums: dict[str, float], split) -> dict[str, float]:
         """Returns what the loss of a language model says of whole texts."""
-        if self._predictor.model.answers != "continuation":
+        if self.predictor.model.answers != "continuation":
             return {}
         return self._problem.score_losses(sums["nll"], split.texts("targets"))

@@ -57,7 +57,7 @@ def test_a_language_model_is_judged_by_its_loss(language_problem):
     batches = batches_of("language model")
     found = judge(split_of(targets=TEXTS), batches)
     assert found.predictions == []
-    model, nats, tokens, hits = judge._predictor.model, 0.0, 0, 0
+    model, nats, tokens, hits = judge.predictor.model, 0.0, 0, 0
     for batch in batches:
         targets = batch["targets"]
         logits = model({"targets": targets}).numpy()
@@ -97,7 +97,7 @@ def test_a_masked_one_is_always_asked_the_same(language_problem):
 def test_labels_are_judged_by_what_is_answered():
     problem = problems.create("sentiment_polarity")
     judge = judge_of("label", problem)
-    expected = judge._predictor(TEXTS)
+    expected = judge.predictor(TEXTS)
     references = [*expected[:3], "none of them"]
     split = split_of(inputs=TEXTS, targets=references)
     found = judge(split, [])
