@@ -11,6 +11,7 @@ from t2t_lite.layers import quantizing
 from t2t_lite.trainer import export_check
 from t2t_lite.trainer.cli import demo, export
 from t2t_lite.trainer.exported import Exported
+from tests.selection import few
 from tests.serving.session_model import SessionModel
 
 # What is compared, and on how many validation examples.
@@ -41,7 +42,7 @@ def run(run_command, task_run, tmp_path):
     return call
 
 
-@pytest.mark.parametrize("kind", COMPARED)
+@pytest.mark.parametrize("kind", few(COMPARED, always=(2, 3)))
 def test_an_export_is_compared_on_validation(run, tmp_path, kind, monkeypatch):
     metric, lines = COMPARED[kind]
     monkeypatch.setattr(quantizing, "_LEAST", 1)
@@ -55,7 +56,7 @@ def test_an_export_is_compared_on_validation(run, tmp_path, kind, monkeypatch):
     assert (tmp_path / "export" / "1" / "saved_model.pb").exists()
 
 
-@pytest.mark.parametrize("kind", ["language", "speech"])
+@pytest.mark.parametrize("kind", few(["language", "speech"]))
 def test_without_the_data_that_is_said(run, tmp_path, kind):
     status, output, error = run(kind, f"--data_dir={tmp_path / 'none'}")
     assert status == 0, error

@@ -46,13 +46,14 @@ def inside(tmp_path, monkeypatch):
             {"accuracy", "precision", "recall", "f1"},
             {f"{a} {b}" for a in ("B-PER", "O") for b in ("B-PER", "O")},
         ),
-        (
+        pytest.param(
             "languagemodel_files",
             "text",
             TEXTS,
             "transformer_lm_tiny",
             {"nll", "nats_per_character", "word_perplexity"},
             None,
+            marks=pytest.mark.thorough,
         ),
     ],
 )
@@ -116,6 +117,7 @@ def test_mistakes_are_one_line(run_command, inside, arguments, message):
     assert not (inside / "t2t_runs").exists()
 
 
+@pytest.mark.thorough
 def test_pairs_of_other_models_are_learned_too(run_command, inside):
     """A run's outputs are further pairs, and stay so when it goes on."""
     for name, words in (("a", "one two three"), ("b", "eins zwei drei")):

@@ -7,6 +7,8 @@ import sys
 
 import pytest
 
+from tests.selection import few
+
 DOCUMENT = pathlib.Path(__file__).parents[2] / "docs" / "problems.md"
 ROOT = DOCUMENT.parents[1]
 EXAMPLES = re.findall(r"```python\n(.*?)```", DOCUMENT.read_text(), re.DOTALL)
@@ -25,7 +27,11 @@ def test_one_of_each_kind_in_at_most_15_lines():
     assert all(len(example.splitlines()) <= 15 for example in EXAMPLES)
 
 
-@pytest.mark.parametrize("example", EXAMPLES, ids=_name)
+@pytest.mark.parametrize(
+    "example",
+    few(EXAMPLES),
+    ids=_name,
+)
 def test_it_trains_from_a_users_folder(example, tmp_path):
     folder = tmp_path / "mine"
     folder.mkdir()

@@ -6,9 +6,10 @@ import json
 import pytest
 
 import t2t_lite
+from tests.selection import few
 from tests.serving import server as serving
 
-both = pytest.mark.parametrize("protocol", ["rest", "grpc"])
+both = pytest.mark.parametrize("protocol", few(["rest", "grpc"]))
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +46,8 @@ def ask_kind(ask, served):
 
 @both
 @pytest.mark.parametrize(
-    ("kind", "flags"), [("image", ()), ("speech", ("--sample_rate=8000",))]
+    ("kind", "flags"),
+    few([("image", ()), ("speech", ("--sample_rate=8000",))]),
 )
 def test_files_are_read_and_sent(
     ask_kind, task_run, files, kind, flags, protocol
