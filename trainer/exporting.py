@@ -130,6 +130,7 @@ def export(
     form: Form | None = None,
     card: str = "",
     check: Callable[[str], None] = lambda folder: None,
+    reference: BatchPredictor | None = None,
 ) -> str:
     """Writes a SavedModel to `root/<version>`.
 
@@ -141,12 +142,14 @@ def export(
         predictor: what is exported.
         root: str, the folder of all versions.
         version: int, by default one above the highest there.
-        samples: inputs of `predictor`; the export must answer them as it
-            does, and they are its warm-up requests too. By default some of
-            the task's kind.
+        samples: inputs of `predictor`; the export must answer them as
+            `reference` does, and they are its warm-up requests too. By
+            default some of the task's kind.
         form: how it is written; by default with variables.
         card: str, the model's card, Markdown.
         check: called with the folder before it gets its name; may raise.
+        reference: whose answers the export must give, of the same weights;
+            by default `predictor`.
     Returns:
         The version's folder; it appears whole and checked, by a rename.
     Raises:
@@ -165,7 +168,7 @@ def export(
         made_of = {**origin(predictor), **dataclasses.asdict(form)}
 
         def checks(written):
-            check_export(written, predictor, samples)
+            check_export(written, reference or predictor, samples)
             check(written)
 
         if _read_origin(folder) == made_of:

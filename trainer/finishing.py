@@ -89,7 +89,7 @@ def _publish(
     run = setup.run
     _show_samples(setup, predictor)
     if setup.options.export:
-        folder = _export(setup, results)
+        folder = _export(setup, predictor, results)
         results["export"] = os.path.relpath(folder, run.path)
     results["made_by"] = provenance()
     plot_curves(run, setup.problem.main_metric)
@@ -212,13 +212,19 @@ def _show_samples(setup: Setup, predictor) -> None:
         setup.report.line(f"    -> {output}")
 
 
-def _export(setup: Setup, results: dict[str, Any]) -> str:
-    """Exports the chosen weights, read back as everyone reads them."""
+def _export(
+    setup: Setup, judged: BatchPredictor, results: dict[str, Any]
+) -> str:
+    """Exports the chosen weights; those of a training are read back first."""
+    mine = judged
+    if judged is setup.predictor:
+        mine = _load(setup, os.path.join(setup.run.checkpoints, "final"))
     return exporting.export(
-        _load(setup, os.path.join(setup.run.checkpoints, "final")),
+        mine,
         setup.run.file("export"),
         samples=setup.samples(2),
         card=model_card(setup.run, results),
+        reference=judged,
     )
 
 

@@ -15,10 +15,14 @@ _NEVER = -1e9
 
 def shape_of(tensor: tf.Tensor) -> list[int | tf.Tensor]:
     """Returns the axes' sizes: an int where static, else a scalar tensor."""
-    dynamic = tf.shape(tensor)
+    sizes = tensor.shape.as_list()
+    if None not in sizes:
+        return sizes
+    # Two operations; an index into the shape is four for each axis.
+    dynamic = tf.unstack(tf.shape(tensor))
     return [
-        dynamic[axis] if size is None else size
-        for axis, size in enumerate(tensor.shape)
+        found if size is None else size
+        for size, found in zip(sizes, dynamic, strict=True)
     ]
 
 

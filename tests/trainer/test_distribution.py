@@ -8,6 +8,7 @@ import pytest
 from t2t_lite.trainer import checkpoints
 from t2t_lite.trainer.training import Training
 from tests.models_for_tests import tiny_hparams
+from tests.selection import few
 from tests.trainer.conftest import make_setup
 
 STEPS = 20
@@ -67,7 +68,7 @@ def dropped(tmp_path_factory):
     )
 
 
-@pytest.mark.parametrize("mode", ["mirrored", "in_turns_side_by_side"])
+@pytest.mark.parametrize("mode", few(["mirrored", "in_turns_side_by_side"]))
 def test_resume_is_exact_with_dropout(tmp_path, dropped, mode):
     whole = dropped(mode)
     parts = _weights(tmp_path, mode, 0.3, stops=(10, STEPS))

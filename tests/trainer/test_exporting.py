@@ -12,6 +12,7 @@ from t2t_lite.errors import UserError
 from t2t_lite.layers import quantizing
 from t2t_lite.trainer import export_check, exporting, inference
 from t2t_lite.trainer.cli import export as export_command
+from tests.selection import few
 from tests.serving import capi
 from tests.serving.session_model import SessionModel
 
@@ -31,7 +32,7 @@ def _inputs(texts):
     return {"inputs": np.array([text.encode() for text in texts], object)}
 
 
-@pytest.mark.parametrize("name", FORMS)
+@pytest.mark.parametrize("name", few(FORMS, always=(0, 2)))
 def test_every_form_answers_as_the_run_does(
     finished_run, tmp_path, name, monkeypatch
 ):
