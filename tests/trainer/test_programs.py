@@ -12,6 +12,7 @@ import pytest
 
 from t2t_lite.data import BucketShape
 from t2t_lite.trainer.programs import plan_programs
+from tests.selection import few
 
 ROOT = pathlib.Path(__file__).parents[2]
 SHAPES = [BucketShape(21, 6, 6), BucketShape(16, 8, 8), BucketShape(11, 11, 11)]
@@ -22,7 +23,6 @@ import json, pathlib, sys
 from t2t_lite.trainer.training import Training
 from tests.models_for_tests import tiny_hparams
 from tests.trainer.conftest import make_setup
-from tests.selection import few
 
 hparams, options = json.loads(sys.argv[2])
 hparams = tiny_hparams(**{"max_shapes": 3, "batch_size": 128} | hparams)
