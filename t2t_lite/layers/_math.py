@@ -15,7 +15,7 @@ _NEVER = -1e9
 
 def shape_of(tensor: tf.Tensor) -> list[int | tf.Tensor]:
     """Returns the axes' sizes: an int where static, else a scalar tensor."""
-    sizes = tensor.shape.as_list()
+    sizes = list(tensor.shape)
     if None not in sizes:
         return sizes
     # Two operations; an index into the shape is four for each axis.
