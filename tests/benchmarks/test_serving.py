@@ -204,7 +204,6 @@ def test_no_model(bench, tmp_path):
     assert error.count("\n") == 1
 
 
-@pytest.mark.thorough
 def test_loads_of_a_capacity(bench, translator_export, tmp_path, monkeypatch):
     monkeypatch.setattr(serving_report, "_SHOWN", 0.3)
     status, out, error = bench(

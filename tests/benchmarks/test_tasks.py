@@ -47,7 +47,6 @@ def source(tmp_path):
     return folder
 
 
-@pytest.mark.thorough
 def test_a_recipe_and_the_one_before_it(source, tmp_path, monkeypatch, capsys):
     known = {"blanks": BLANKS, "labels": LABELS}
     for module in (tasks, task_report):

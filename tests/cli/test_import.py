@@ -117,7 +117,6 @@ def exported(imported, tmp_path_factory):
     return exporting.export(predictor, str(root)), predictor
 
 
-@pytest.mark.thorough
 def test_its_export_has_the_tokenizer_inside(exported):
     """The same ids as Python gives, and the same texts."""
     folder, predictor = exported
@@ -137,7 +136,6 @@ def test_its_export_has_the_tokenizer_inside(exported):
     model.close()
 
 
-@pytest.mark.thorough
 def test_its_export_needs_no_operations_of_others(exported):
     """It is loaded where TensorFlow Text was never imported."""
     program = (
@@ -256,7 +254,6 @@ def _check_adam(before, after):
     np.testing.assert_allclose(p0 - p1, change, rtol=1e-3, atol=1e-6)
 
 
-@pytest.mark.thorough
 def test_training_begins_anew_without_the_optimizer(
     run_command, tmp_path, pairs
 ):

@@ -1,6 +1,5 @@
 """A checkpoint that Tensor2Tensor itself wrote, through the command."""
 
-import pytest
 import tensorflow as tf
 
 import t2t_lite
@@ -10,7 +9,6 @@ from tests import t2t_files
 from tests.t2t_text import NASTY
 
 
-@pytest.mark.thorough
 def test_the_real_checkpoint(run_command, tmp_path):
     """Imported and exported; the export's tokenizer on all of Multi30k."""
     folder = t2t_files.real()

@@ -64,7 +64,6 @@ def test_translation_and_labels_learn_together(run_command, inside):
     assert len((inside / "out.txt").read_text().splitlines()) == 1
 
 
-@pytest.mark.thorough
 def test_a_language_model_is_judged_by_its_loss(run_command, inside):
     (inside / "text").write_text("".join(f"line {i}\n" for i in range(40)))
     status, output, error = run_command(

@@ -117,7 +117,6 @@ def test_mistakes_are_one_line(run_command, inside, arguments, message):
     assert not (inside / "t2t_runs").exists()
 
 
-@pytest.mark.thorough
 def test_pairs_of_other_models_are_learned_too(run_command, inside):
     """A run's outputs are further pairs, and stay so when it goes on."""
     for name, words in (("a", "one two three"), ("b", "eins zwei drei")):
