@@ -76,6 +76,11 @@ class HParams:
         learning_rate_decay_steps: updates of the decaying factors.
         learning_rate_decay_rate: base of "exp_decay".
         label_smoothing: mass taken from the target and spread over the rest.
+        dropout_warmup_steps: updates over which every rate of dropout rises
+            in a line to what it is said to be (curriculum dropout, Morerio et
+            al. 2017): learning is quicker before there is anything to learn by
+            heart. 0 = the whole rate from the first.
+        dropout_warmup_start: share of the rates at the first of those.
         ema_decay: decay per update of the exponential moving average of the
             weights, which is what is evaluated and exported; 0 = none.
         rdrop_alpha: weight of R-Drop (Wu et al. 2021): every batch is passed
@@ -113,6 +118,8 @@ class HParams:
     learning_rate_decay_steps: int = 5000
     learning_rate_decay_rate: float = 1.0
     label_smoothing: float = 0.1
+    dropout_warmup_steps: int = 0
+    dropout_warmup_start: float = 0.0
     ema_decay: float = 0.0
     rdrop_alpha: float = 0.0
     rdrop_start_step: int = 0
@@ -126,12 +133,7 @@ class HParams:
         for name in _POSITIVE:
             value = getattr(self, name)
             require(value > 0, name, "a number above 0", value)
-        for name in (
-            "label_smoothing",
-            "adam_beta1",
-            "adam_beta2",
-            "ema_decay",
-        ):
+        for name in _SHARES:
             value = getattr(self, name)
             require(0 <= value < 1, name, "a number in [0, 1)", value)
         for name in (
@@ -157,7 +159,12 @@ class HParams:
             "way only",
             self.subword_samples,
         )
-        for name in ("weight_decay", "rdrop_alpha", "rdrop_start_step"):
+        for name in (
+            "weight_decay",
+            "dropout_warmup_steps",
+            "rdrop_alpha",
+            "rdrop_start_step",
+        ):
             value = getattr(self, name)
             require(value >= 0, name, "a number of 0 or more", value)
         for factor in self.learning_rate_schedule.split("*"):
@@ -178,7 +185,13 @@ SCHEDULE_FACTORS = (
     "exp_decay",
     "rsqrt_hidden_size",
 )
-_SHARES = ("label_smoothing", "adam_beta1", "adam_beta2", "ema_decay")
+_SHARES = (
+    "label_smoothing",
+    "adam_beta1",
+    "adam_beta2",
+    "dropout_warmup_start",
+    "ema_decay",
+)
 _POSITIVE = (
     "vocab_size",
     "batch_size",

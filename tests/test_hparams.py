@@ -35,6 +35,14 @@ def test_override_parses_by_field_type():
         ("optimizer=adan", "optimizer: expected one of adam.*'adam'"),
         ("learning_rate_schedule=constant*wrmup", "learning_rate_schedule"),
         ("label_smoothing=1.5", r"label_smoothing: expected a number in"),
+        (
+            "dropout_warmup_steps=-1",
+            "dropout_warmup_steps: expected a number of",
+        ),
+        (
+            "dropout_warmup_start=1",
+            r"dropout_warmup_start: expected a number in",
+        ),
         ("pack=maybe", "pack: expected bool, got 'maybe'"),
         ("clip_grad_norm=-1", "clip_grad_norm: expected a number above 0"),
         ("learning_rate_constant=inf", "constant: expected a finite number"),

@@ -68,7 +68,7 @@ def training_sums(
             `model.softmax` give them in parts.
         values: of the model's trainable and of its non-trainable variables.
         features: the batch; `targets` int32, 0 = padding.
-        seed: int32 (2,), of this batch's dropout masks.
+        seed: int32 (2,) or (3,), as `layers.seed_scope` takes it.
         scale: float32 scalar, what the caller multiplies the loss with before
             it takes the gradient.
         alpha: float, R-Drop's; 0 = one pass.

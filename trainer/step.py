@@ -25,7 +25,7 @@ import numpy as np
 import tensorflow as tf
 
 from t2t_lite.hparams import HParams
-from t2t_lite.trainer import guards, optimizers
+from t2t_lite.trainer import draws, guards, optimizers
 from t2t_lite.trainer.averaging import EMA
 from t2t_lite.trainer.feeding import rows_of_part
 from t2t_lite.trainer.lanes import call_side_by_side
@@ -63,7 +63,7 @@ class TrainStep:
         self._model = model
         self._hparams = hparams
         self._strategy = strategy
-        self._splits, self._lanes, self._seed = splits, lanes, seed
+        self._splits, self._lanes, self._run_seed = splits, lanes, seed
         self._turns = splits * strategy.num_replicas_in_sync
         self._loss_scaling = loss_scaling
         variables = model.trainable_variables
@@ -110,7 +110,7 @@ class TrainStep:
             parameters: float32 values of the trainable variables.
             others: values of the non-trainable variables.
             features: the batch; `targets` int32, 0 = padding.
-            seed: int32 (2,), of this batch's dropout masks.
+            seed: int32 (2,) or (3,), of this batch's dropout (`draws`).
             scale: float32 scalar, the loss scale.
             alpha: float, R-Drop's; by default that of the hyperparameters.
         Returns:
@@ -239,7 +239,7 @@ class TrainStep:
         stop = tf.constant(float(stop))
         alpha = self._begin(step)
         parts = [
-            (self._distribute(batch, split), self._seed_tensor(number, split))
+            (self._distribute(batch, split), self._seed(number, split, step))
             for number, batch in enumerate(batches, first_batch)
             for split in range(self._splits)
         ]
@@ -262,9 +262,9 @@ class TrainStep:
             guards.forget_losses(self.slots)
         return self._hparams.rdrop_alpha if step > before else 0.0
 
-    def _seed_tensor(self, batch: int, split: int) -> tf.Tensor:
+    def _seed(self, batch: int, split: int, step: int) -> tf.Tensor:
         first = (batch * self._turns + split) * self._lanes
-        return tf.constant([self._seed, first], tf.int32)
+        return draws.seed_of_part(self._hparams, self._run_seed, first, step)
 
     def _distribute(self, batch: dict[str, np.ndarray], split: int) -> Features:
         """Returns the part `split` of every replica's share of a batch."""
@@ -302,7 +302,7 @@ class TrainStep:
                     specification(parameters),
                     specification(others),
                     {n: tf.TensorSpec([None, None], tf.int32) for n in names},
-                    tf.TensorSpec([2], tf.int32),
+                    draws.specification(self._hparams),
                     tf.TensorSpec([], tf.float32),
                 ],
                 jit_compile=self._xla,
@@ -353,7 +353,7 @@ class TrainStep:
     def _replica_gradients(self, features, seed, alpha):
         replica = tf.distribute.get_replica_context().replica_id_in_sync_group
         replica = tf.cast(replica, tf.int32)
-        seed += tf.stack([0, replica * self._splits * self._lanes])
+        seed = draws.parts_on(seed, replica * self._splits * self._lanes)
         scale = tf.constant(1.0)
         if self._loss_scaling:
             scale = self.slots["loss/scale"].read_value()
@@ -363,8 +363,8 @@ class TrainStep:
         calls = []
         for lane in range(self._lanes):
             mine = {name: part[lane] for name, part in parts.items()}
-            seed_of_lane = seed + tf.constant([0, lane])
-            calls.append((parameters, others, mine, seed_of_lane, scale))
+            own_seed = draws.parts_on(seed, lane)
+            calls.append((parameters, others, mine, own_seed, scale))
         function = self._concrete_gradients(parameters, others, features, alpha)
         results = call_side_by_side(function, calls)
         return tf.nest.map_structure(lambda *parts: tf.add_n(parts), *results)

@@ -34,7 +34,12 @@ from t2t_lite.layers.recurrent import Recurrent
 from t2t_lite.layers.recurrent_cell import RecurrentCell
 from t2t_lite.layers.recurrent_encoder import RecurrentEncoder
 from t2t_lite.layers.residual import Residual
-from t2t_lite.layers.seeds import draws_of, seed_scope, uniform_draws
+from t2t_lite.layers.seeds import (
+    draws_of,
+    seed_scope,
+    share_of_rates,
+    uniform_draws,
+)
 from t2t_lite.layers.seq2seq_attention import Seq2SeqAttention
 from t2t_lite.layers.structured_self_attention import (
     StructuredSelfAttention,
@@ -83,5 +88,6 @@ __all__ = [
     "rows_of_products",
     "seed_scope",
     "segment_mask",
+    "share_of_rates",
     "uniform_draws",
 ]

@@ -23,7 +23,7 @@ class Dropout(keras.layers.Layer):
     the rounded rate, which leaves the mean unchanged.
 
     Seeds come from the innermost `seed_scope`, else from a generator of the
-    layer's own.
+    layer's own. A scope may also lower the rate, to 0 if it says so.
 
     Args:
         rate: float in [0, 1), the share to drop; one that is not 0 drops at
@@ -69,9 +69,13 @@ class Dropout(keras.layers.Layer):
         if not training or self.rate == 0:
             return inputs
         shape, size = self._draws(inputs)
-        draws = _random_bytes(shape, size, next_seed(self._own_seed))
-        keep = draws >= tf.constant(self._dropped_levels, tf.uint8)
-        return _drop(inputs, keep, self._dropped_levels)
+        seed, share = next_seed(self._own_seed)
+        draws = _random_bytes(shape, size, seed)
+        dropped = tf.constant(self._dropped_levels)
+        if share is not None:
+            levels = tf.cast(dropped, tf.float32) * share
+            dropped = tf.cast(tf.round(levels), tf.int32)
+        return _drop(inputs, draws >= tf.cast(dropped, tf.uint8), dropped)
 
     def _draws(self, inputs: tf.Tensor) -> tuple[tf.Tensor, int | tf.Tensor]:
         """Returns the shape of the draws and how many they are."""
@@ -108,9 +112,10 @@ def _rounded_levels(rate: float) -> int:
     return min(max(round(rate * _LEVELS), 1), _LEVELS - 1)
 
 
-def _drop(inputs: tf.Tensor, keep: tf.Tensor, dropped: int) -> tf.Tensor:
+def _drop(inputs: tf.Tensor, keep: tf.Tensor, dropped: tf.Tensor) -> tf.Tensor:
     """Scales up what is kept where `dropped` of 256 elements are not."""
-    scale = tf.constant(_LEVELS / (_LEVELS - dropped), inputs.dtype)
+    left = tf.cast(_LEVELS - dropped, tf.float32)
+    scale = tf.cast(_LEVELS / left, inputs.dtype)
 
     @tf.custom_gradient
     def apply(values):

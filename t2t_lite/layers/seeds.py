@@ -15,6 +15,8 @@ _MIX = (0x9E3779B9, 0x85EBCA6B)
 # Of a random word the 24 bits that a float32 below 1 has.
 _SHIFT = 8
 _UNIT = 2.0**-24
+# What a seed's third number counts the share of the rates in.
+_PARTS = 2**16
 
 
 class _Source(Protocol):
@@ -28,9 +30,9 @@ class _Counted:
 
     def __init__(self, seed: tf.Tensor) -> None:
         self._seed = tf.convert_to_tensor(seed, tf.int32)
-        if self._seed.shape != (2,):
+        if self._seed.shape not in [(2,), (3,)]:
             raise ValueError(
-                "seed must be an int32 tensor of shape (2,), got shape "
+                "seed must be an int32 tensor of shape (2,) or (3,), got shape "
                 f"{self._seed.shape}."
             )
         self._count = 0
@@ -39,6 +41,7 @@ class _Counted:
         self._count += 1
         mixed = [(self._count * factor) % 2**32 for factor in _MIX]
         signed = [m - 2**32 if m >= 2**31 else m for m in mixed]
+        signed += [0] * (self._seed.shape[0] - len(signed))
         return tf.bitwise.bitwise_xor(self._seed, tf.constant(signed, tf.int32))
 
 
@@ -89,7 +92,9 @@ def seed_scope(seed: tf.Tensor) -> Iterator[None]:
     threads do not inherit it.
 
     Args:
-        seed: int32 tensor `(2,)`.
+        seed: int32 tensor `(2,)`; or `(3,)`, whose last number is what
+            `share_of_rates` gives: the share of their rates that the
+            `Dropout` layers inside drop.
 
     Raises:
         ValueError: the seed's shape is another one.
@@ -114,20 +119,32 @@ def replayed_seeds(seeds: Sequence[tf.Tensor]) -> Iterator[None]:
     """Makes the `Dropout` calls inside draw from `seeds`, one each, in order.
 
     Args:
-        seeds: int32 tensors `(2,)`, as many as there are draws inside.
+        seeds: int32 tensors, as many as there are draws inside.
     """
     with _taking_from(_Replayed(seeds)):
         yield
 
 
-def next_seed(own: Callable[[], tf.Tensor]) -> tf.Tensor:
-    """Returns the seed of one more draw, int32 `(2,)`.
+def share_of_rates(share: float) -> int:
+    """Returns the third number of a seed: a share in [0, 1], in 65,536ths."""
+    return round(share * _PARTS)
+
+
+def next_seed(
+    own: Callable[[], tf.Tensor],
+) -> tuple[tf.Tensor, tf.Tensor | None]:
+    """Returns (seed of one more draw, share of its rate that dropout has).
+
+    The seed is int32 `(2,)`; the share a float32 scalar, or None: all of it.
 
     Args:
         own: makes a seed where no scope gives one.
     """
     source = _source.get()
-    return own() if source is None else source.next(own)
+    seed = own() if source is None else source.next(own)
+    if seed.shape[0] == 2:
+        return seed, None
+    return seed[:2], tf.cast(seed[2], tf.float32) / _PARTS
 
 
 def uniform_draws(
@@ -141,7 +158,8 @@ def uniform_draws(
     Returns:
         List of float32 tensors.
     """
-    return draws_of(next_seed(_any_seed), shape, count)
+    seed, _ = next_seed(_any_seed)
+    return draws_of(seed, shape, count)
 
 
 def draws_of(

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from t2t_lite.layers import Dropout, seed_scope
+from t2t_lite.layers import Dropout, seed_scope, share_of_rates
 from tests.layers.conformance import run_layer_test
 
 ONES = np.ones((37, 41), "float32")
@@ -41,6 +41,25 @@ def test_draws_are_a_function_of_the_seed_and_the_call():
     np.testing.assert_array_equal(first, again[0])
     np.testing.assert_array_equal(second, again[1])
     assert (first != second).mean() == pytest.approx(0.5, abs=0.1)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_a_scope_lowers_the_rate(share, jit_compile):
+    layer = Dropout(0.4)  # 102 of 256 elements
+
+    @tf.function(jit_compile=jit_compile)
+    def run(seed):
+        with seed_scope(seed):
+            return layer(tf.ones([1000, 1000]), training=True)
+
+    values = run(tf.constant([1, 2, share_of_rates(share)])).numpy()
+    levels = round(102 * share)
+    np.testing.assert_allclose(values[values != 0], 256 / (256 - levels))
+    deviation = np.sqrt(levels / 256 * (1 - levels / 256)) / 1000
+    assert abs((values == 0).mean() - levels / 256) <= 5 * deviation
+    if share == 1:
+        np.testing.assert_array_equal(values, run(tf.constant([1, 2])))
 
 
 @pytest.mark.parametrize("seed", [[2, 2], [1, 3], [2, 3], [-1, 2**31 - 1]])
@@ -124,5 +143,5 @@ def test_errors():
         Dropout(0.5, noise_shape=(None, None, 1))(ONES, training=True)
     with pytest.raises(ValueError, match=r"rate must be in \[0, 1\), got 1"):
         Dropout(1.0)
-    with pytest.raises(ValueError, match=r"seed must be an int32 .* \(3,\)"):
-        drop(Dropout(0.5), [1, 2, 3])
+    with pytest.raises(ValueError, match=r"seed must be an int32 .* \(4,\)"):
+        drop(Dropout(0.5), [1, 2, 3, 4])

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from t2t_lite.trainer import guards, strategies
+from t2t_lite.trainer import draws, guards, strategies
 from t2t_lite.trainer.averaging import averaged_weights
 from t2t_lite.trainer.step import TrainStep
 from tests.models_for_tests import random_batch, tiny_hparams, tiny_model
@@ -230,6 +230,37 @@ def test_rdrop_begins_after_its_start_step():
     assert sums["loss"] > plain_sums["loss"]  # the divergences come on top
     assert sums["tokens"] == plain_sums["tokens"]
     assert any((a != b).any() for a, b in zip(begun, without, strict=True))
+
+
+@pytest.mark.parametrize("recompute", [False, True])
+def test_dropout_rises_from_none_to_its_rate(recompute):
+    batch = random_batch(8, 7)
+    rising = {
+        "dropout": 0.3,
+        "dropout_warmup_steps": 1,
+        "recompute": recompute,
+        "options": {"lanes": 2},
+    }
+    lanes = {"options": {"lanes": 2}}
+    first, _, _ = _train([batch], steps=1, **rising)
+    without, _, _ = _train([batch], steps=1, **lanes)
+    _assert_same(first, without, rtol=1e-5, atol=1e-6)
+    at_once, _, _ = _train(
+        [batch], steps=1, **{**rising, "dropout_warmup_start": 0.999}
+    )
+    whole, _, _ = _train([batch], steps=1, dropout=0.3, **lanes)
+    _assert_same(at_once, whole, rtol=1e-5, atol=1e-6)
+    second, _, _ = _train([batch], steps=2, **rising)
+    still, _, _ = _train([batch], steps=2, **lanes)
+    assert any((a != b).any() for a, b in zip(second, still, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("step", "share"), [(1, 0.2), (2, 0.4), (4, 0.8), (5, 1.0), (9, 1.0)]
+)
+def test_share_of_dropout_rises_in_a_line(step, share):
+    hparams = tiny_hparams(dropout_warmup_steps=4, dropout_warmup_start=0.2)
+    assert draws.share_of_dropout(hparams, step) == pytest.approx(share)
 
 
 @pytest.mark.parametrize(("start", "left_out"), [(3, 0), (0, 1)])
