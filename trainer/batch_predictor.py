@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+import contextlib
 import dataclasses
 import functools
 from collections.abc import Callable, Mapping, Sequence
@@ -15,7 +16,12 @@ from t2t_lite.data.text_encoder import TextEncoder
 from t2t_lite.decoding.lines import ahead
 from t2t_lite.decoding.search import SearchOptions
 from t2t_lite.hparams import HParams
-from t2t_lite.layers import QuantizedWeights, frozen_weights, held_weights
+from t2t_lite.layers import (
+    QuantizedWeights,
+    frozen_weights,
+    held_weights,
+    one_thread_each,
+)
 from t2t_lite.trainer import sources
 from t2t_lite.trainer.wishes import request_values, wishes_of
 
@@ -101,11 +107,21 @@ class BatchPredictor(abc.ABC):
             frozen: bool, whether the search has the weights as constants; all
                 else reads the variables.
         """
-        scope = functools.partial(held_weights, parts)
+        reading = functools.partial(held_weights, parts)
         if self.quantized:
-            scope = functools.partial(self.quantized.reading, parts)
+            reading = functools.partial(self.quantized.reading, parts)
         elif frozen:
-            scope = frozen_weights
+            reading = frozen_weights
+        # Searches side by side, each on a core of its own. What TensorFlow
+        # packs of other matrices it packs anew in each call.
+        many = max(parts, self.lanes) > 1
+        one_thread = many and self.quantized is not None
+
+        @contextlib.contextmanager
+        def scope():
+            with reading(), one_thread_each(one_thread):
+                yield
+
         return self.graphs_class(
             self.model,
             self.tokenizer,

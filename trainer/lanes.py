@@ -60,13 +60,22 @@ def share_out(
     return mine // lanes, lanes
 
 
+def attributes_of(calls: int) -> dict[str, bool]:
+    """Returns the attributes of a function that is called so many times.
+
+    It must not be inlined: one thread runs calls alone.
+    """
+    return {"_noinline": True} if calls > 1 else {}
+
+
 def call_side_by_side(function: Any, calls: Sequence[tuple]) -> list[Any]:
     """Calls a function several times at once, each time on one thread.
 
     To be called while a graph is built. One call alone is an ordinary one.
 
     Args:
-        function: concrete function, free of state.
+        function: concrete function, free of state, with `attributes_of` as
+            many calls.
         calls: the arguments of each call, nested as the function takes them.
     Returns:
         The results in the order of the calls, nested as the function's.
@@ -80,7 +89,7 @@ def call_side_by_side(function: Any, calls: Sequence[tuple]) -> list[Any]:
     results = []
     for arguments in calls:
         # The op under every call of a tf.function. This executor hands
-        # nothing to other threads, and its functions are not inlined.
+        # nothing to other threads.
         flat = tf.raw_ops.PartitionedCall(
             args=[*tf.nest.flatten(arguments), *function.captured_inputs],
             Tout=types,

@@ -28,7 +28,7 @@ from t2t_lite.hparams import HParams
 from t2t_lite.trainer import draws, guards, optimizers
 from t2t_lite.trainer.averaging import EMA
 from t2t_lite.trainer.feeding import rows_of_part
-from t2t_lite.trainer.lanes import call_side_by_side
+from t2t_lite.trainer.lanes import attributes_of, call_side_by_side
 from t2t_lite.trainer.objective import Features, training_sums
 from t2t_lite.trainer.tracing import AnyBatchFunction
 
@@ -307,6 +307,7 @@ class TrainStep:
                 ],
                 jit_compile=self._xla,
                 autograph=False,
+                experimental_attributes=attributes_of(self._lanes),
             ).get_concrete_function()
         return self._traced[names, alpha]
 

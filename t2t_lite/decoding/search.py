@@ -23,6 +23,7 @@ from t2t_lite.decoding.state import (
     StepFn,
     length_penalty,
 )
+from t2t_lite.layers.one_thread import turns_are_calls
 
 __all__ = [
     "Cache",
@@ -116,7 +117,7 @@ def beam_search(
         )
         return index + 1, beams, outcome
 
-    _, beams, outcome = tf.while_loop(
+    results = tf.while_loop(
         lambda index, beams, outcome: tf.reduce_any(beams.active),
         body,
         (tf.constant(0), beams, outcome),
@@ -130,6 +131,8 @@ def beam_search(
             ),
         ),
     )
+    turns_are_calls(results)
+    _, beams, outcome = results
     return _result(state.collect(outcome, beams, pad_id), pad_id)
 
 

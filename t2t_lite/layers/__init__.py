@@ -27,6 +27,7 @@ from t2t_lite.layers.masks import (
     segment_mask,
 )
 from t2t_lite.layers.norm import LayerNorm
+from t2t_lite.layers.one_thread import one_thread_each
 from t2t_lite.layers.position import PositionEncoding
 from t2t_lite.layers.quantized_products import has_quantized_products
 from t2t_lite.layers.quantizing import QuantizedWeights
@@ -83,6 +84,7 @@ __all__ = [
     "frozen_weights",
     "has_quantized_products",
     "held_weights",
+    "one_thread_each",
     "padding_mask",
     "redundancy_penalty",
     "rows_of_products",

@@ -12,6 +12,7 @@ from t2t_lite.layers.decoder_layer import DecoderLayer
 from t2t_lite.layers.masks import look_ahead_mask, segment_mask
 from t2t_lite.layers.norm import LayerNorm
 from t2t_lite.layers.one_position import attention_bias
+from t2t_lite.layers.one_thread import on_one_thread
 from t2t_lite.layers.recompute import recomputed
 from t2t_lite.layers.transformer_config import (
     TransformerConfig,
@@ -192,6 +193,11 @@ class Decoder(keras.layers.Layer):
             held or frozen weights, and the cache, longer by as many places as
             there are beams.
         """
+        masks = (self_mask, memory_mask)
+        return on_one_thread(self._step, inputs, memory, cache, masks, index)
+
+    def _step(self, inputs, memory, cache, masks, index):
+        self_mask, memory_mask = masks
         sizes = shape_of(inputs)[:2]
         # Rows from here on: shapes are worked out once and not per product.
         states = tf.reshape(inputs, [-1, inputs.shape[2]])

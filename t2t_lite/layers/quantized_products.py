@@ -91,7 +91,8 @@ class MatMul:
                 "fused_ops": _strings(b"BiasAdd", b"Dequantize"),
             },
         )
-        sums = tf.ensure_shape(operation.outputs[0], [None, most.shape[0]])
+        sums = operation.outputs[0]
+        sums.set_shape([None, most.shape[0]])
         return sums * scale
 
 

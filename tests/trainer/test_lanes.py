@@ -1,7 +1,8 @@
 import pytest
 import tensorflow as tf
 
-from t2t_lite.trainer.lanes import call_side_by_side, share_out
+from t2t_lite.trainer.lanes import attributes_of, call_side_by_side, share_out
+from tests.graphs_that_run import calls_of_one_thread
 
 
 @pytest.mark.parametrize(
@@ -27,7 +28,10 @@ def test_share_out(splits, replicas, lanes, parts, expected):
 def test_calls_side_by_side_are_calls(count):
     seen = tf.constant([2.0])
 
-    @tf.function(input_signature=[[tf.TensorSpec([None])], tf.TensorSpec([])])
+    @tf.function(
+        input_signature=[[tf.TensorSpec([None])], tf.TensorSpec([])],
+        experimental_attributes=attributes_of(count),
+    )
     def function(values, scale):
         loss = tf.nn.relu(values[0] * scale + seen)
         return {"sum": tf.reduce_sum(loss), "rows": [loss]}
@@ -40,6 +44,7 @@ def test_calls_side_by_side_are_calls(count):
         return call_side_by_side(concrete, calls)
 
     values = tf.constant([1.0, -9.0])
+    assert calls_of_one_thread(outer, values) == (count if count > 1 else 0)
     found = outer(values)
     assert len(found) == count
     for i, result in enumerate(found):

@@ -1,0 +1,106 @@
+"""Parts of a graph that one thread runs from end to end.
+
+TensorFlow's executor looks after each operation of a graph that several threads
+run: what it waits for, and who takes it. In a step of a search, whose
+operations are many and small, that costs as much as they do.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import contextvars
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import tensorflow as tf
+
+_BRANCHES = ("If", "Case", "While")
+_CALL = "PartitionedCall"
+
+_wanted: contextvars.ContextVar[bool] = contextvars.ContextVar(
+    "t2t_lite_one_thread", default=False
+)
+
+
+@contextlib.contextmanager
+def one_thread_each(wanted: bool = True) -> Iterator[None]:
+    """Has the steps of decoders that are traced inside run on one thread each.
+
+    For CPUs whose cores have a search of their own to do, or part of one, with
+    matrices in 8 bits: others TensorFlow then packs anew at every step, and is
+    half as fast. The numbers are the same.
+
+    Args:
+        wanted: bool, whether to.
+    """
+    token = _wanted.set(wanted)
+    try:
+        yield
+    finally:
+        _wanted.reset(token)
+
+
+def on_one_thread(function: Callable[..., Any], *args: Any) -> Any:
+    """Returns `function(*args)`, run as the scope says.
+
+    A function with branches or loops is called as it is: they wait for other
+    threads. So are those with large float32 products, which have a branch for
+    each number of rows.
+
+    Args:
+        function: makes nested tensors in a graph.
+        args: its arguments, nested; what is no tensor is handed on as it is.
+    """
+    if not _wanted.get() or tf.executing_eagerly():
+        return function(*args)
+    flat = tf.nest.flatten(args)
+    places = [n for n, value in enumerate(flat) if tf.is_tensor(value)]
+    given = [flat[place] for place in places]
+
+    def call(*tensors):
+        mine = list(flat)
+        for place, tensor in zip(places, tensors, strict=True):
+            mine[place] = tensor
+        return function(*tf.nest.pack_sequence_as(args, mine))
+
+    traced = tf.function(
+        call,
+        input_signature=[tf.TensorSpec(t.shape, t.dtype) for t in given],
+        autograph=False,
+        # Its executor is part of the call, which inlining would do away with.
+        experimental_attributes={"_noinline": True},
+    ).get_concrete_function()
+    if any(op.type.endswith(_BRANCHES) for op in traced.graph.get_operations()):
+        return function(*args)
+    outputs = tf.nest.flatten(traced.structured_outputs)
+    # The op under every call of a tf.function.
+    results = tf.raw_ops.PartitionedCall(
+        args=[*given, *traced.captured_inputs],
+        Tout=[output.dtype for output in outputs],
+        f=traced,
+        executor_type="SINGLE_THREADED_EXECUTOR",
+    )
+    for result, output in zip(results, outputs, strict=True):
+        result.set_shape(output.shape)
+    return tf.nest.pack_sequence_as(traced.structured_outputs, results)
+
+
+def turns_are_calls(results: Any) -> None:
+    """Has the turns of a loop with steps on one thread run as calls.
+
+    As it is by default, each of them hands on every weight that the loop reads,
+    by three operations. Of a loop without such a step nothing changes.
+
+    Args:
+        results: of the loop, in a graph.
+    """
+    if not _wanted.get() or tf.executing_eagerly():
+        return
+    operation = tf.nest.flatten(results)[0].op
+    while operation.type not in ("While", "StatelessWhile"):
+        operation = operation.inputs[0].op
+    body = operation.graph._get_function(operation.get_attr("body").name)
+    if not any(op.type == _CALL for op in body.graph.get_operations()):
+        return
+    as_calls = tf.compat.v1.AttrValue(b=False)
+    operation._set_attr("_lower_using_switch_merge", as_calls)
