@@ -112,8 +112,8 @@ class BatchPredictor(abc.ABC):
             reading = functools.partial(self.quantized.reading, parts)
         elif frozen:
             reading = frozen_weights
-        # Searches side by side, each on a core of its own. What TensorFlow
-        # packs of other matrices it packs anew in each call.
+        # Searches side by side, each on a core of its own. With matrices that
+        # TensorFlow packs that was slower.
         many = max(parts, self.lanes) > 1
         one_thread = many and self.quantized is not None
 

@@ -27,8 +27,8 @@ def one_thread_each(wanted: bool = True) -> Iterator[None]:
     """Has the steps of decoders that are traced inside run on one thread each.
 
     For CPUs whose cores have a search of their own to do, or part of one, with
-    matrices in 8 bits: others TensorFlow then packs anew at every step, and is
-    half as fast. The numbers are the same.
+    matrices in 8 bits: with others, packed by TensorFlow, base was 2 to 5 times
+    slower so. The numbers are the same.
 
     Args:
         wanted: bool, whether to.
