@@ -10,6 +10,7 @@ from __future__ import annotations
 import concurrent.futures
 import multiprocessing
 import os
+import pathlib
 import tempfile
 from collections.abc import Callable
 
@@ -23,6 +24,8 @@ _ISA_VARIABLES = (
     "CT2_FORCE_CPU_ISA",
     "MKL_ENABLE_INSTRUCTIONS",
 )
+# An allocator of memory that is quick with the many small tensors of a search.
+JEMALLOC = "libjemalloc.so.2"
 Decode = Callable[[list[str], int], list[str]]
 
 
@@ -210,6 +213,17 @@ def ctranslate2(compute_type: str, workers: int, isa: str = ""):
     return build
 
 
+def with_jemalloc(name: str):
+    """Returns a builder of another contender in a process with `JEMALLOC`."""
+
+    def build(shape: Shape) -> Decode:
+        if JEMALLOC not in pathlib.Path("/proc/self/maps").read_text():
+            raise SystemExit(f"{JEMALLOC} is not installed")
+        return CONTENDERS[name](shape)
+
+    return build
+
+
 def hugging_face(dtype: str):
     """Returns a builder of Hugging Face's MarianMTModel and its generate."""
 
@@ -285,6 +299,7 @@ CONTENDERS = {
     ),
     "t2t_lite bfloat16 parts": exported("bfloat16", "variables", CORES),
     "t2t_lite int8 parts": exported("int8", "variables", CORES),
+    "t2t_lite int8 parts, jemalloc": with_jemalloc("t2t_lite int8 parts"),
     "t2t_lite float32 parts": exported("float32", "variables", CORES),
     "t2t_lite bfloat16 variables": exported("bfloat16", "variables", 1),
     "t2t_lite float32 variables": exported("float32", "variables", 1),
@@ -301,6 +316,10 @@ CONTENDERS = {
     "CTranslate2 bfloat16": ctranslate2("bfloat16", 1),
     "CTranslate2 int8": ctranslate2("int8", 1),
     "CTranslate2 int8, a worker a core": ctranslate2("int8", CORES),
+    "CTranslate2 int8, jemalloc": with_jemalloc("CTranslate2 int8"),
+    "CTranslate2 int8, a worker a core, jemalloc": with_jemalloc(
+        "CTranslate2 int8, a worker a core"
+    ),
     "Hugging Face float32": hugging_face("float32"),
     "Hugging Face bfloat16": hugging_face("bfloat16"),
     "naive graph": naive,

@@ -30,7 +30,13 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
 import measuring
 from contenders import SHAPES, Shape
-from decode_contenders import CONTENDERS, INPUT, OUTPUT, sentences
+from decode_contenders import (
+    CONTENDERS,
+    INPUT,
+    JEMALLOC,
+    OUTPUT,
+    sentences,
+)
 from serving_process import resident_mib
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -61,7 +67,12 @@ def compare(args) -> None:
     shape = SHAPES[args.shape]
     contenders = []
     for name in args.only or CONTENDERS:
-        contender = measuring.Contender(name, __file__, f"--shape={args.shape}")
+        contender = measuring.Contender(
+            name,
+            __file__,
+            f"--shape={args.shape}",
+            preload=JEMALLOC if name.endswith(", jemalloc") else "",
+        )
         if contender.facts is None:
             print(f"  skipped {name}: {contender.why_not()}", flush=True)
             continue

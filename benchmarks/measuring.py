@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import os
 import pathlib
 import re
 import signal
@@ -28,9 +29,13 @@ class Contender:
         name: str, what the script calls it.
         script: str, its path.
         arguments: further arguments.
+        preload: str, a shared library that its process is started with; "" =
+            none.
     """
 
-    def __init__(self, name: str, script: str, *arguments: str):
+    def __init__(
+        self, name: str, script: str, *arguments: str, preload: str = ""
+    ):
         self.name = name
         self._process = subprocess.Popen(
             [sys.executable, script, f"--serve={name}", *arguments],
@@ -38,6 +43,7 @@ class Contender:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            env={**os.environ, "LD_PRELOAD": preload} if preload else None,
         )
         self.pid = self._process.pid
         line = self._process.stdout.readline()

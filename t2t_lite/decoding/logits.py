@@ -23,11 +23,21 @@ class Logits(NamedTuple):
     exact: Callable[[tf.Tensor], tf.Tensor] | None = None
 
 
-def log_normalizer(logits: tf.Tensor) -> tf.Tensor:
-    """Float32 log sum exp of each row (..., 1), 0 for a row of -inf."""
-    total = tf.reduce_logsumexp(
-        tf.cast(logits, tf.float32), axis=-1, keepdims=True
-    )
+def log_normalizer(
+    logits: tf.Tensor, largest: tf.Tensor | None = None
+) -> tf.Tensor:
+    """Float32 log sum exp of each row (..., 1), 0 for a row of -inf.
+
+    Args:
+        logits: float (..., vocab_size).
+        largest: float32 (..., 1), the largest of each row, where it is known.
+    """
+    logits = tf.cast(logits, tf.float32)
+    if largest is None:
+        largest = tf.reduce_max(logits, axis=-1, keepdims=True)
+    largest = tf.where(tf.math.is_inf(largest), 0.0, largest)
+    total = tf.reduce_sum(tf.exp(logits - largest), axis=-1, keepdims=True)
+    total = tf.math.log(total) + largest
     return tf.where(tf.math.is_inf(total), 0.0, total)
 
 
@@ -60,11 +70,14 @@ def refined(logits: Logits, count: tf.Tensor) -> tf.Tensor:
     return tf.reshape(rows, tf.shape(values))
 
 
-def best_of(logits: tf.Tensor, count: tf.Tensor):
+def best_of(logits: tf.Tensor, count: int | tf.Tensor):
     """Returns the largest logits and their ids, both (n, K, count)."""
-    n, beams, vocab_size = tf.unstack(tf.shape(logits))
-    rows = tf.reshape(logits, [n * beams, logits.shape[2]])
-    values, ids = top_k(rows, tf.minimum(count, vocab_size))
+    n, beams, _ = tf.unstack(tf.shape(logits))
+    vocab_size = logits.shape[2]
+    known = isinstance(count, int)
+    count = min(count, vocab_size) if known else tf.minimum(count, vocab_size)
+    rows = tf.reshape(logits, [-1, vocab_size])
+    values, ids = top_k(rows, count)
     return (
         tf.reshape(values, [n, beams, -1]),
         tf.reshape(ids, [n, beams, -1]),

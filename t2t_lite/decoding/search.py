@@ -11,19 +11,21 @@ from typing import Any
 
 import tensorflow as tf
 
-from t2t_lite.decoding import rules, selection, state
+from t2t_lite.decoding import greedy, rules, selection, state
 from t2t_lite.decoding.options import SearchOptions
 from t2t_lite.decoding.request import Request, output_lengths
-from t2t_lite.decoding.selection import Choice, Ids
+from t2t_lite.decoding.selection import Choice
 from t2t_lite.decoding.state import (
     Beams,
     Cache,
+    Ids,
     Logits,
     SearchResult,
     StepFn,
+    Turn,
     length_penalty,
 )
-from t2t_lite.layers.one_thread import turns_are_calls
+from t2t_lite.layers.one_thread import loop_of_turns, turn
 
 __all__ = [
     "Cache",
@@ -98,14 +100,15 @@ def beam_search(
     longest = tf.maximum(tf.reduce_max(request.max_lengths), 0)
     batch = tf.shape(request.beam_size)[0]
     outcome = state.no_outcome(batch, sizes[1], longest, pad_id)
-    plain = request.is_plain()
+    manner = _manner(request, sizes)
     shapes = state.invariants(beams)
 
     def body(index, beams, outcome):
-        beams = _step(step_fn, index, beams, plain, ids)
+        with turn():
+            beams = _step(step_fn, index, beams, manner, ids)
         beams = tf.nest.map_structure(_with_shape, beams, shapes)
-        stopped = tf.math.count_nonzero(~beams.active, dtype=tf.int32)
-        leave = stopped * _LEAVING >= tf.shape(beams.active)[0]
+        stopped = tf.reduce_sum(tf.cast(~beams.active, tf.int32))
+        leave = stopped * _LEAVING >= tf.size(beams.active)
         leave &= (stopped > 0) & tf.reduce_any(beams.active)
         beams, outcome = tf.cond(
             leave,
@@ -131,7 +134,7 @@ def beam_search(
             ),
         ),
     )
-    turns_are_calls(results)
+    loop_of_turns(results)
     _, beams, outcome = results
     return _result(state.collect(outcome, beams, pad_id), pad_id)
 
@@ -150,27 +153,41 @@ def _with_shape(tensor: tf.Tensor, shape: tf.TensorShape) -> tf.Tensor:
     return tf.ensure_shape(tensor, shape)
 
 
-def _step(step_fn, index, beams: Beams, plain, ids: Ids) -> Beams:
+def _manner(request: Request, sizes: tuple) -> tf.Tensor:
+    """Returns how steps choose, int32: 0 with all rules, 1 plainly, 2 greedily.
+
+    Args:
+        request: Request.
+        sizes: (K, R, G), see `Beams`.
+    """
+    plain = request.is_plain()
+    single = (sizes[0] == 1) & (sizes[1] == 1)
+    return tf.cast(plain, tf.int32) + tf.cast(plain & single, tf.int32)
+
+
+def _step(step_fn, index, beams: Beams, manner, ids: Ids) -> Beams:
     """One step of every sentence that is still searched."""
-    count = tf.shape(beams.ids)[1]
     logits, cache = step_fn(
         beams.ids[:, :, -1],
         index,
         beams.cache,
         beams.context,
-        _ancestors(beams.ancestry, count),
+        _ancestors(beams),
     )
     if not isinstance(logits, Logits):
         logits = Logits(logits)
     _check_logits(logits.rough)
-    choice = Choice(
-        *tf.cond(
-            plain,
-            lambda: tuple(selection.plain(beams, logits, index, ids)),
-            lambda: tuple(selection.full(beams, logits, index, ids)),
-        )
-    )
-    return _advance(beams, cache, choice, index, plain)
+
+    def chosen(choose, plain):
+        choice = choose(beams, logits, index, ids)
+        return _advance(beams, cache.moved, choice, index, plain)
+
+    turns = [
+        lambda: chosen(selection.full, False),
+        lambda: chosen(selection.plain, True),
+        lambda: greedy.turn(beams, cache.moved, logits, index, ids),
+    ]
+    return tf.switch_case(manner, turns).after(beams, cache.kept)
 
 
 def _check_logits(logits: tf.Tensor) -> None:
@@ -181,62 +198,53 @@ def _check_logits(logits: tf.Tensor) -> None:
         )
 
 
-def _ancestors(ancestry: tf.Tensor, count: tf.Tensor) -> tf.Tensor:
+def _ancestors(beams: Beams) -> tf.Tensor:
     """Returns which kept places are each hypothesis' own, (n, K, (i+1) K)."""
-    n = tf.shape(ancestry)[0]
-    beams = tf.range(count)
-    itself = tf.broadcast_to(beams[None, :, None], [n, count, 1])
-    path = tf.concat([ancestry, itself], axis=2)
-    own = path[..., None] == beams
-    return tf.reshape(own, [n, count, tf.shape(path)[2] * count])
+    n, count, length = tf.unstack(tf.shape(beams.ids))
+    itself = tf.reshape(tf.range(count), [1, -1, 1])
+    itself = tf.broadcast_to(itself, [n, count, 1])
+    path = tf.concat([beams.ancestry, itself], axis=2)
+    own = tf.expand_dims(path, 3) == tf.range(count)
+    return tf.reshape(own, [n, count, length * count])
 
 
-def _advance(beams: Beams, cache, choice: Choice, index, plain) -> Beams:
-    """Returns the state after a step's choice."""
+def _advance(beams: Beams, moved, choice: Choice, index, plain: bool) -> Turn:
+    """Returns what a choice makes of the state and of the cache's `moved`."""
 
     def followed(tensor):
         return tf.gather(tensor, choice.parents, batch_dims=1)
 
     history = followed(beams.ids)
     tokens = choice.tokens
-    request = beams.request
-    new_rules = tf.cond(
-        plain,
-        lambda: beams.rules,
-        lambda: rules.advance(
+    new_rules = beams.rules
+    if not plain:
+        new_rules = rules.advance(
             tf.nest.map_structure(followed, beams.rules),
-            request,
+            beams.request,
             history[:, :, 1:],
             tokens,
-        ),
-    )
-    moved = tf.nest.map_structure(followed, cache.moved)
+        )
     count = tf.shape(beams.ids)[1]
     itself = tf.broadcast_to(tf.range(count)[None], tf.shape(tokens))
     path = tf.concat([beams.ancestry, itself[..., None]], axis=2)
-    new = beams._replace(
-        ids=tf.concat([history, tokens[..., None]], axis=2),
-        log_probs=choice.log_probs,
+    # The hypotheses of sentences that have stopped stay as they were.
+    active = beams.active[:, None]
+    old = tf.where(active[..., None], history, beams.ids)
+    last = tf.where(active, tokens, beams.ids[:, :, 0])  # padding
+    log_probs = tf.where(active, choice.log_probs, beams.log_probs)
+    new = Turn(
+        ids=tf.concat([old, last[..., None]], axis=2),
+        log_probs=log_probs,
         ancestry=followed(path),
         done_ids=choice.done_ids,
         done_scores=choice.done_scores,
+        active=beams.active,
         rules=new_rules,
-        cache=Cache(kept=cache.kept, moved=moved),
+        moved=tf.nest.map_structure(followed, moved),
     )
-    kept = _kept_as_they_are(beams, new)
-    goes_on = _can_improve(kept) & (index + 1 < request.max_lengths)
-    return kept._replace(active=beams.active & goes_on)
-
-
-def _kept_as_they_are(old: Beams, new: Beams) -> Beams:
-    """Leaves the hypotheses of sentences that have stopped as they were."""
-    active = old.active[:, None]
-    ids = tf.where(active[..., None], new.ids[:, :, :-1], old.ids)
-    last = tf.where(active, new.ids[:, :, -1], old.ids[:, :, 0])  # padding
-    return new._replace(
-        ids=tf.concat([ids, last[..., None]], axis=2),
-        log_probs=tf.where(active, new.log_probs, old.log_probs),
-    )
+    goes_on = _can_improve(new.after(beams, ()))
+    goes_on &= index + 1 < beams.request.max_lengths
+    return new._replace(active=beams.active & goes_on)
 
 
 def _can_improve(beams: Beams) -> tf.Tensor:

@@ -15,7 +15,7 @@ from t2t_lite.decoding.logits import (
     refined,
 )
 from t2t_lite.decoding.request import Request
-from t2t_lite.decoding.state import NEVER, Beams, penalties
+from t2t_lite.decoding.state import NEVER, Beams, Ids, padded, penalties
 
 # Taken off a log-probability where a required phrase breaks another rule, so
 # that such an output comes after all that keep every rule.
@@ -37,13 +37,6 @@ class Choice(NamedTuple):
     log_probs: tf.Tensor
     done_ids: tf.Tensor
     done_scores: tf.Tensor
-
-
-class Ids(NamedTuple):
-    """The ids that mean something to a search: end mark and padding."""
-
-    eos: int
-    pad: int
 
 
 def _may_not_end(beams: Beams, index: tf.Tensor) -> tf.Tensor:
@@ -73,7 +66,7 @@ def plain(beams: Beams, logits: Logits, index: tf.Tensor, ids: Ids) -> Choice:
     beam_count = tf.shape(beams.ids)[1]
     rough, tokens = best_of(logits.rough, 2 * beam_count + 2)
     gains = rough if logits.exact is None else logits.exact(tokens)
-    normalizer = log_normalizer(logits.rough)
+    normalizer = log_normalizer(logits.rough, rough[:, :, :1])
     if logits.exact is not None:
         normalizer = corrected(normalizer, rough, gains)
     gains = tf.minimum(gains - normalizer, 0.0)
@@ -125,7 +118,7 @@ def _finish(beams, index, ids, found, group):
     scores = tf.where(ended, totals / penalty, NEVER)
     before = tf.gather(beams.ids, parents, batch_dims=1)
     mine = tf.concat([before, tokens[..., None]], axis=2)
-    pool_ids, pool_scores = _padded(beams.done_ids, ids.pad), beams.done_scores
+    pool_ids, pool_scores = padded(beams.done_ids, ids.pad), beams.done_scores
     all_scores = tf.concat([pool_scores[:, group], scores], axis=1)
     all_ids = tf.concat([pool_ids[:, group], mine], axis=1)
     results = tf.shape(pool_scores)[2]
@@ -134,11 +127,6 @@ def _finish(beams, index, ids, found, group):
         tf.gather(all_ids, best, batch_dims=1)[:, None],
         scores[:, None],
     )
-
-
-def _padded(ids: tf.Tensor, pad_id: int) -> tf.Tensor:
-    """Adds one column of padding to ids (n, G, R, i)."""
-    return tf.pad(ids, [[0, 0], [0, 0], [0, 0], [0, 1]], constant_values=pad_id)
 
 
 def full(beams: Beams, logits: Logits, index: tf.Tensor, ids: Ids) -> Choice:

@@ -54,6 +54,13 @@ class SearchResult(NamedTuple):
     finished: tf.Tensor
 
 
+class Ids(NamedTuple):
+    """The ids that mean something to a search: end mark and padding."""
+
+    eos: int
+    pad: int
+
+
 class Beams(NamedTuple):
     """The sentences still searched: axis 0 of every tensor is n of them.
 
@@ -87,6 +94,29 @@ class Beams(NamedTuple):
     request: Request
     cache: Cache
     context: Any
+
+
+class Turn(NamedTuple):
+    """What a step has made of Beams; fields of these names are theirs.
+
+    Fields:
+        moved: of the cache.
+    """
+
+    ids: tf.Tensor
+    log_probs: tf.Tensor
+    ancestry: tf.Tensor
+    done_ids: tf.Tensor
+    done_scores: tf.Tensor
+    active: tf.Tensor
+    rules: rules.Rules
+    moved: Any
+
+    def after(self, beams: Beams, kept: Any) -> Beams:
+        """Returns the state after it, with the cache's new `kept`."""
+        fields = self._asdict()
+        cache = Cache(kept=kept, moved=fields.pop("moved"))
+        return beams._replace(cache=cache, **fields)
 
 
 def length_penalty(
@@ -157,6 +187,11 @@ def invariants(beams: Beams) -> Beams:
             lambda t: tf.TensorShape([None] * t.shape.rank), beams.rules
         ),
     )
+
+
+def padded(ids: tf.Tensor, pad_id: int) -> tf.Tensor:
+    """Adds one column of padding to ids (n, G, R, i)."""
+    return tf.pad(ids, [[0, 0], [0, 0], [0, 0], [0, 1]], constant_values=pad_id)
 
 
 class Outcome(NamedTuple):

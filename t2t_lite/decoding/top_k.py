@@ -39,13 +39,13 @@ def top_k(values: tf.Tensor, k: int | tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     Returns:
         (float32 (rows, k), int32 (rows, k)): values and indices.
     """
-    known = k if isinstance(k, int) else None
-    size = block_size(values.shape[1], *([] if known is None else [known]))
+    known = isinstance(k, int)
+    size = block_size(values.shape[1], *([k] if known else []))
     if size is None:
         return tf.math.top_k(tf.cast(values, tf.float32), k)
     blocks = tf.reshape(values, [-1, values.shape[1] // size, size])
     maxima = tf.cast(tf.reduce_max(blocks, axis=2), tf.float32)
-    count = tf.minimum(k, tf.shape(maxima)[1])
+    count = k if known else tf.minimum(k, maxima.shape[1])
     chosen = tf.math.top_k(maxima, count).indices
     # In rising order, so that ties between blocks keep the lower index.
     chosen = -tf.math.top_k(-chosen, count).values

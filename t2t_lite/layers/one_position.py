@@ -36,9 +36,10 @@ def attend_one(
     Returns:
         Float32 `(batch, num_heads, beams, value_head_size)`.
     """
-    logits = _product(query[:, :, :, None], keys, adj_y=True)
+    query = tf.expand_dims(query, 3)
+    logits = _product(query, keys, adj_y=True)
     if tables is not None:
-        logits += _matmul(query[:, :, :, None], tables[0], adj_y=True)
+        logits += _matmul(query, tables[0], adj_y=True)
     if bias is not None:
         logits += bias
     weights = tf.exp(logits - tf.reduce_max(logits, axis=-1, keepdims=True))
@@ -62,10 +63,11 @@ def _product(rows: tf.Tensor, others: tf.Tensor, adj_y=False) -> tf.Tensor:
     """
     shared = others.shape[1]
     if rows.shape[1] == shared:
-        return _matmul(rows, others[:, :, None], adj_y)
+        return _matmul(rows, tf.expand_dims(others, 2), adj_y)
     batch, heads, beams, _, size = shape_of(rows)
     grouped = [batch, shared, heads // shared * beams, 1, size]
-    found = _matmul(tf.reshape(rows, grouped), others[:, :, None], adj_y)
+    others = tf.expand_dims(others, 2)
+    found = _matmul(tf.reshape(rows, grouped), others, adj_y)
     return tf.reshape(found, [batch, heads, beams, 1, shape_of(found)[4]])
 
 

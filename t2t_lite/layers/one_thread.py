@@ -15,10 +15,12 @@ from typing import Any
 import tensorflow as tf
 
 _BRANCHES = ("If", "Case", "While")
-_CALL = "PartitionedCall"
 
 _wanted: contextvars.ContextVar[bool] = contextvars.ContextVar(
     "t2t_lite_one_thread", default=False
+)
+_in_turn: contextvars.ContextVar[bool] = contextvars.ContextVar(
+    "t2t_lite_in_turn", default=False
 )
 
 
@@ -51,7 +53,7 @@ def on_one_thread(function: Callable[..., Any], *args: Any) -> Any:
         function: makes nested tensors in a graph.
         args: its arguments, nested; what is no tensor is handed on as it is.
     """
-    if not _wanted.get() or tf.executing_eagerly():
+    if not _is_wanted():
         return function(*args)
     flat = tf.nest.flatten(args)
     places = [n for n, value in enumerate(flat) if tf.is_tensor(value)]
@@ -85,22 +87,38 @@ def on_one_thread(function: Callable[..., Any], *args: Any) -> Any:
     return tf.nest.pack_sequence_as(traced.structured_outputs, results)
 
 
-def turns_are_calls(results: Any) -> None:
-    """Has the turns of a loop with steps on one thread run as calls.
+@contextlib.contextmanager
+def turn() -> Iterator[None]:
+    """Says that what is traced inside is a turn for `loop_of_turns`."""
+    token = _in_turn.set(_is_wanted())
+    try:
+        yield
+    finally:
+        _in_turn.reset(token)
+
+
+def turn_is_a_call() -> bool:
+    """Returns whether what is traced is a turn that will run as a call."""
+    return _in_turn.get()
+
+
+def loop_of_turns(results: Any) -> None:
+    """Has the turns of a loop run as calls, where steps run on one thread.
 
     As it is by default, each of them hands on every weight that the loop reads,
-    by three operations. Of a loop without such a step nothing changes.
+    by three operations, and can hand on no numbers of a quantised type.
 
     Args:
-        results: of the loop, in a graph.
+        results: of the loop, in a graph, whose body was traced in a `turn`.
     """
-    if not _wanted.get() or tf.executing_eagerly():
+    if not _is_wanted():
         return
     operation = tf.nest.flatten(results)[0].op
     while operation.type not in ("While", "StatelessWhile"):
         operation = operation.inputs[0].op
-    body = operation.graph._get_function(operation.get_attr("body").name)
-    if not any(op.type == _CALL for op in body.graph.get_operations()):
-        return
     as_calls = tf.compat.v1.AttrValue(b=False)
     operation._set_attr("_lower_using_switch_merge", as_calls)
+
+
+def _is_wanted() -> bool:
+    return _wanted.get() and not tf.executing_eagerly()

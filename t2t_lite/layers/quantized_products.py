@@ -16,6 +16,8 @@ from typing import Any, Protocol
 import numpy as np
 import tensorflow as tf
 
+from t2t_lite.layers.one_thread import turn_is_a_call
+
 ROW_STEPS = 63  # to each side of 0, which is 64
 COLUMN_STEPS = 127
 _FASTER = 1.5  # times, for a convolution to be taken
@@ -28,8 +30,9 @@ class Products(Protocol):
 
     `arrays` returns what it keeps of a matrix: first the numbers, whose axis
     `output_axis` is that of the results. `parts` returns what `multiply` takes
-    beside rows `quint8 (rows, in_size)` and the rows' scale, float32
-    `(rows, 1)`; the product is float32 `(rows, out_size)`.
+    beside rows `quint8 (rows, in_size)` and how many of their steps are 1,
+    float32 `(rows, 1)`, 0 for a row of zeros; the product is float32
+    `(rows, out_size)`.
     """
 
     output_axis: int
@@ -43,7 +46,7 @@ class Products(Protocol):
     ) -> tuple[tf.Tensor, ...]: ...
 
     def multiply(
-        self, rows: tf.Tensor, scale: tf.Tensor, *parts: tf.Tensor
+        self, rows: tf.Tensor, per_unit: tf.Tensor, *parts: tf.Tensor
     ) -> tf.Tensor: ...
 
 
@@ -73,13 +76,13 @@ class MatMul:
         numbers, most, shift = tensors
         if positive:
             shift = tf.zeros_like(shift)
-        return numbers, -most, most, shift
+        return _held(numbers, tf.qint8), -most, most, shift
 
-    def multiply(self, rows, scale, numbers, least, most, shift):
+    def multiply(self, rows, per_unit, numbers, least, most, shift):
         """Returns the product."""
         operation = _operation(
             "_QuantizedMatMul",
-            [rows, tf.bitcast(numbers, tf.qint8), shift],
+            [rows, _as(numbers, tf.qint8), shift],
             [tf.constant(0.0), tf.constant(255.0), least, most],
             {
                 "Tdevice_outputs": _types([tf.float32]),
@@ -93,7 +96,7 @@ class MatMul:
         )
         sums = operation.outputs[0]
         sums.set_shape([None, most.shape[0]])
-        return sums * scale
+        return tf.math.divide_no_nan(sums, per_unit)
 
 
 class Convolution:
@@ -112,17 +115,21 @@ class Convolution:
         numbers, columns, shift = tensors
         if positive:
             shift = tf.zeros_like(shift)
-        return numbers[None, None], columns, shift
+        return (
+            _held(numbers[None, None], tf.qint8),
+            columns,
+            _held(shift, tf.qint32),
+        )
 
-    def multiply(self, rows, scale, kernel, columns, shift):
+    def multiply(self, rows, per_unit, kernel, columns, shift):
         """Returns the product."""
         in_size, out_size = kernel.shape[2:]
         operation = _operation(
             "_FusedQuantizedConv2D",
             [
                 tf.reshape(rows, [1, -1, 1, in_size]),
-                tf.bitcast(kernel, tf.qint8),
-                tf.bitcast(shift, tf.qint32),
+                _as(kernel, tf.qint8),
+                _as(shift, tf.qint32),
             ],
             [tf.constant(b) for b in (0.0, 255.0, -127.0, 127.0)],
             {
@@ -140,7 +147,9 @@ class Convolution:
         )
         sums = tf.bitcast(operation.outputs[0], tf.int32)
         sums = tf.reshape(sums, [-1, out_size])
-        return tf.cast(sums, tf.float32) * (scale * columns)
+        return tf.math.divide_no_nan(
+            tf.cast(sums, tf.float32) * columns, per_unit
+        )
 
 
 PRODUCTS: dict[str, Products] = {
@@ -207,6 +216,18 @@ def _again(products: Products, rows, numbers, most):
         )[0]
 
     return product
+
+
+def _held(numbers: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
+    """Returns numbers as what they are multiplied as, if a loop may hold that.
+
+    TensorFlow has no operation that hands such on to a loop's next turn.
+    """
+    return _as(numbers, dtype) if turn_is_a_call() else numbers
+
+
+def _as(numbers: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
+    return numbers if numbers.dtype == dtype else tf.bitcast(numbers, dtype)
 
 
 def _operation(

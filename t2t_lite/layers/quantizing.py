@@ -17,6 +17,7 @@ import numpy as np
 import tensorflow as tf
 
 from t2t_lite.layers.freezing import HeldReader, cut, is_few, reading_by
+from t2t_lite.layers.one_thread import turn_is_a_call
 from t2t_lite.layers.quantized_products import (
     COLUMN_STEPS,
     PRODUCTS,
@@ -159,12 +160,13 @@ class _Quantized(HeldReader):
         products = PRODUCTS[self._weights.products]
         tensors = self._tensors(self._weights.matrix(kernel, transpose_b))
         positive = _is_positive(rows)
-        rounded, scale = _rounded(rows, positive)
-        key = (id(kernel), transpose_b, positive)
+        rounded, per_unit = _rounded(rows, positive)
+        # What is held for a loop depends on how its turns run.
+        key = (id(kernel), transpose_b, positive, turn_is_a_call())
 
         def whole():
             parts = self.once(key, lambda: products.parts(tensors, positive))
-            return products.multiply(rounded, scale, *parts)
+            return products.multiply(rounded, per_unit, *parts)
 
         def in_slices():
             slices = self.once(
@@ -174,7 +176,7 @@ class _Quantized(HeldReader):
                     for some in self._slices(products, *tensors)
                 ],
             )
-            found = [products.multiply(rounded, scale, *s) for s in slices]
+            found = [products.multiply(rounded, per_unit, *s) for s in slices]
             return tf.concat(found, axis=1)
 
         if self.slices > 1 and kernel.shape.num_elements() >= _WIDE:
@@ -209,14 +211,19 @@ def _is_positive(rows: tf.Tensor) -> bool:
 
 
 def _rounded(rows: tf.Tensor, positive: bool) -> tuple[tf.Tensor, tf.Tensor]:
-    """Returns rows in 7 bits, quint8, and the scale of each, float32."""
+    """Returns rows in 7 bits, quint8, and how many steps of each are 1.
+
+    Args:
+        rows: float (rows, in_size).
+        positive: bool, whether no number is below 0.
+    """
     rows = tf.cast(rows, tf.float32)
     steps = 2 * ROW_STEPS + 1 if positive else ROW_STEPS
     zero = 0 if positive else ROW_STEPS + 1
     most = tf.reduce_max(
         rows if positive else tf.abs(rows), axis=1, keepdims=True
     )
-    scale = tf.maximum(most, _TINY) / steps
+    per_unit = tf.math.divide_no_nan(float(steps), most)
     # A cast to integers cuts: of what is positive it is a floor.
-    numbers = tf.cast(rows / scale + (zero + 0.5), tf.uint8)
-    return tf.bitcast(numbers, tf.quint8), scale
+    numbers = tf.cast(rows * per_unit + (zero + 0.5), tf.uint8)
+    return tf.bitcast(numbers, tf.quint8), per_unit

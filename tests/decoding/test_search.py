@@ -1,11 +1,14 @@
 """Laws of the search: brute force, argmax rollouts, independence."""
 
+import functools
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from t2t_lite.decoding.search import (
     Cache,
+    Logits,
     Request,
     SearchOptions,
     beam_search,
@@ -152,6 +155,51 @@ def test_greedy_is_the_argmax_rollout():
             result.scores[sentence, 0], score / penalty, rtol=1e-5, atol=1e-6
         )
         assert bool(result.finished[sentence, 0]) == (EOS in ids)
+
+
+def _refined(step):
+    """Returns the step function with logits in bfloat16 and exact ones."""
+
+    def refined(*arguments):
+        logits, cache = step(*arguments)
+        rough = tf.cast(logits, tf.bfloat16)
+        exact = functools.partial(tf.gather, logits, batch_dims=2)
+        return Logits(rough, exact), cache
+
+    return refined
+
+
+@pytest.mark.parametrize("kept", [False, True])
+@pytest.mark.parametrize("rounded", [False, True])
+def test_one_beam_has_the_same_results_beside_several(kept, rounded):
+    batch = 12
+    model = ToyModel(vocab_size=6, depth=5, batch=batch, seed=4)
+    step = model.step_fn(kept=kept)
+    lengths = tf.constant([5, 1, 4, 5, 0, 5, 2, 5, 5, 3, 5, 5])
+    least = tf.constant([0, 0, 4, 2, 0, 5, 1, 3, 4, 0, 3, 4])
+    found = []
+    for last in (1, 3):
+        beam_sizes = tf.constant([1] * (batch - 1) + [last])
+        given = {"beam_size": beam_sizes, "min_lengths": least}
+        request = _request(SearchOptions(), lengths, **given)
+        found.append(
+            beam_search(
+                _refined(step) if rounded else step,
+                model.cache(batch, most_beams(request)),
+                tf.range(batch),
+                request,
+            )
+        )
+    for sentence in range(batch - 1):
+        one, several = (_outputs(result, sentence) for result in found)
+        assert one == several
+        assert len(one[0]) >= min(least[sentence], lengths[sentence])
+    for name in ("scores", "finished", "lengths"):
+        one, several = (getattr(result, name)[:-1] for result in found)
+        # More beams have more of the rounded logits replaced by exact ones.
+        np.testing.assert_allclose(one, several, 1e-3 if rounded else 1e-6)
+    ended = int(tf.math.count_nonzero(found[0].finished))
+    assert 0 < ended < batch
 
 
 @pytest.mark.parametrize("beams", [1, 3])
