@@ -24,7 +24,7 @@ _ISA_VARIABLES = (
     "CT2_FORCE_CPU_ISA",
     "MKL_ENABLE_INSTRUCTIONS",
 )
-# An allocator of memory that is quick with the many small tensors of a search.
+# An allocator of memory, in place of the C library's.
 JEMALLOC = "libjemalloc.so.2"
 Decode = Callable[[list[str], int], list[str]]
 
@@ -317,9 +317,6 @@ CONTENDERS = {
     "CTranslate2 int8": ctranslate2("int8", 1),
     "CTranslate2 int8, a worker a core": ctranslate2("int8", CORES),
     "CTranslate2 int8, jemalloc": with_jemalloc("CTranslate2 int8"),
-    "CTranslate2 int8, a worker a core, jemalloc": with_jemalloc(
-        "CTranslate2 int8, a worker a core"
-    ),
     "Hugging Face float32": hugging_face("float32"),
     "Hugging Face bfloat16": hugging_face("bfloat16"),
     "naive graph": naive,

@@ -25,7 +25,7 @@ from t2t_lite.decoding.state import (
     Turn,
     length_penalty,
 )
-from t2t_lite.layers.one_thread import loop_of_turns, turn
+from t2t_lite.layers.one_thread import in_turn, loop_of_turns
 
 __all__ = [
     "Cache",
@@ -104,7 +104,7 @@ def beam_search(
     shapes = state.invariants(beams)
 
     def body(index, beams, outcome):
-        with turn():
+        with in_turn():
             beams = _step(step_fn, index, beams, manner, ids)
         beams = tf.nest.map_structure(_with_shape, beams, shapes)
         stopped = tf.reduce_sum(tf.cast(~beams.active, tf.int32))

@@ -88,7 +88,7 @@ def on_one_thread(function: Callable[..., Any], *args: Any) -> Any:
 
 
 @contextlib.contextmanager
-def turn() -> Iterator[None]:
+def in_turn() -> Iterator[None]:
     """Says that what is traced inside is a turn for `loop_of_turns`."""
     token = _in_turn.set(_is_wanted())
     try:
@@ -109,7 +109,7 @@ def loop_of_turns(results: Any) -> None:
     by three operations, and can hand on no numbers of a quantised type.
 
     Args:
-        results: of the loop, in a graph, whose body was traced in a `turn`.
+        results: of the loop, in a graph, whose body was traced `in_turn`.
     """
     if not _is_wanted():
         return
