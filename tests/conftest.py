@@ -27,6 +27,30 @@ tf.config.set_logical_device_configuration(
 )
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_configure(config):
+    """Registers, in the process that reports, what prints failures."""
+    if not hasattr(config, "workerinput"):
+        config.pluginmanager.register(Failures(config))
+
+
+class Failures:
+    """Prints each failure as it comes: a run may be stopped before its end."""
+
+    def __init__(self, config):
+        self._config = config
+
+    def pytest_runtest_logreport(self, report):
+        if report.failed:
+            printer = self._config.pluginmanager.getplugin("terminalreporter")
+            printer.write_line("")
+            printer.write_line(
+                f"{report.nodeid}: {report.when} failed", red=True
+            )
+            crash = getattr(report.longrepr, "reprcrash", None)
+            printer.write_line(str(crash or report.longreprtext))
+
+
 @pytest.fixture(autouse=True, scope="module")
 def memory_is_given_back():
     """Frees what a file's models and graphs held.

@@ -185,8 +185,11 @@ def _step(step_fn, index, beams: Beams, manner, ids: Ids) -> Beams:
     turns = [
         lambda: chosen(selection.full, False),
         lambda: chosen(selection.plain, True),
-        lambda: greedy.turn(beams, cache.moved, logits, index, ids),
     ]
+    if logits.rough.shape[1] in (None, 1):  # else there are never so few
+        turns.append(
+            lambda: greedy.turn(beams, cache.moved, logits, index, ids)
+        )
     return tf.switch_case(manner, turns).after(beams, cache.kept)
 
 

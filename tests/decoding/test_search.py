@@ -36,12 +36,18 @@ def _search(model, options, max_lengths, rows=None, kept=False, **given):
     )
 
 
-def _in_graph(model, options, max_lengths):
-    """As `_search`, while a graph is built."""
+def _in_graph(model, options, max_lengths, shape=(None, None, None)):
+    """As `_search`, while a graph is built; `shape` of logits is known."""
     request = _request(options, max_lengths)
     batch = tf.shape(max_lengths)[0]
+    step_fn = model.step_fn()
+
+    def step(*state):
+        logits, cache = step_fn(*state)
+        return tf.ensure_shape(logits, shape), cache
+
     return beam_search(
-        model.step_fn(),
+        step,
         model.cache(batch, most_beams(request)),
         tf.range(batch),
         request,
@@ -216,14 +222,16 @@ def test_a_sentence_does_not_depend_on_its_batch(beams):
         )
 
 
+@pytest.mark.parametrize("known", [False, True])
 @pytest.mark.parametrize("beams", [1, 4])
-def test_graph_with_unknown_batch_equals_eager(beams):
+def test_graph_with_unknown_batch_equals_eager(beams, known):
     model = ToyModel(vocab_size=6, depth=5, batch=4, seed=6)
     options = SearchOptions(beam_size=beams, num_results=beams)
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.int32)])
     def search(max_lengths):
-        return _in_graph(model, options, max_lengths)
+        shape = [None, beams if known else None, None]
+        return _in_graph(model, options, max_lengths, shape)
 
     for max_lengths in ([5, 2, 0, 4], []):
         result = search(tf.constant(max_lengths, tf.int32))
