@@ -56,7 +56,7 @@ def test_an_export_is_compared_on_validation(run, tmp_path, kind, monkeypatch):
     assert (tmp_path / "export" / "1" / "saved_model.pb").exists()
 
 
-@pytest.mark.parametrize("kind", few(["language", "speech"]))
+@pytest.mark.parametrize("kind", few(["label", "language", "speech"]))
 def test_without_the_data_that_is_said(run, tmp_path, kind):
     status, output, error = run(kind, f"--data_dir={tmp_path / 'none'}")
     assert status == 0, error
@@ -66,7 +66,7 @@ def test_without_the_data_that_is_said(run, tmp_path, kind):
     ) in output
 
 
-@pytest.mark.parametrize("kind", COMPARED)
+@pytest.mark.parametrize("kind", few(COMPARED, always=(2, 3)))
 @pytest.mark.parametrize("name", ["tflite", "keras", "ctranslate2"])
 def test_other_formats_are_for_translators(run, tmp_path, kind, name):
     status, output, error = run(kind, f"--format={name}")

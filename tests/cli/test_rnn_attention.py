@@ -3,6 +3,7 @@
 import pytest
 
 from t2t_lite.trainer.cli import decode, train
+from tests.selection import few
 
 PROBLEM = ["--problem=algorithmic_reverse", "--train_examples=200"]
 SMALL = "hidden_size=12,embedding_size=8,maxout_size=6,batch_size=256"
@@ -36,7 +37,7 @@ def test_mistakes_are_one_line(
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("hparams", ["", ",use_attention=false"])
+@pytest.mark.parametrize("hparams", few(["", ",use_attention=false"]))
 def test_it_trains_and_decodes(run_command, tmp_path, hparams):
     run = tmp_path / "run"
     status, output, error = run_command(

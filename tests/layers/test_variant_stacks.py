@@ -15,6 +15,7 @@ from t2t_lite.layers import (
     segment_mask,
 )
 from tests.layers.conformance import run_layer_test
+from tests.selection import few
 
 RANDOM = np.random.default_rng(0)
 HIDDEN, BATCH, LENGTH, MEMORY = 8, 2, 7, 3
@@ -45,7 +46,7 @@ VARIANTS |= {
 each_variant = pytest.mark.parametrize("name", VARIANTS)
 # All that there is, each at least once.
 each_together = pytest.mark.parametrize(
-    "name", [name for name in VARIANTS if "local, " in name]
+    "name", few([name for name in VARIANTS if "local, " in name])
 )
 
 
