@@ -56,7 +56,7 @@ def test_an_export_is_compared_on_validation(run, tmp_path, kind, monkeypatch):
     assert (tmp_path / "export" / "1" / "saved_model.pb").exists()
 
 
-@pytest.mark.parametrize("kind", few(["label", "language", "speech"]))
+@pytest.mark.parametrize("kind", few(["language", "speech"]))
 def test_without_the_data_that_is_said(run, tmp_path, kind):
     status, output, error = run(kind, f"--data_dir={tmp_path / 'none'}")
     assert status == 0, error

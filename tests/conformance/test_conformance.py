@@ -1,9 +1,9 @@
 """Everything registered works, each problem with each model that fits it.
 
 Each problem reads a small source of its own format, which is prepared; each
-model of its kinds, at its tiny set, makes two updates on it, is judged,
-answers, and answers as a server loads it. The table says what is tried with
-what.
+model of its kinds, at its tiny set, makes two updates on it and is judged. What
+a server loads answers as the model does, every time for the first problem that
+maps its kinds. The table says what is tried with what.
 """
 
 import numpy as np
