@@ -79,7 +79,7 @@ def _make_ends_likely(model):
             },
             {"position": "t5_bias", "num_heads": 4, "num_key_value_heads": 4},
         ],
-        always=(2, 5, 9),
+        always=(5, 9),
     ),
     ids=str,
 )

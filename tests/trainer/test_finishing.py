@@ -6,11 +6,12 @@ from t2t_lite.trainer import inference
 from t2t_lite.trainer.finishing import finish
 from t2t_lite.trainer.judging import Judge
 from t2t_lite.trainer.training import Training
+from tests.selection import few
 from tests.trainer.conftest import make_setup
 
 
 @pytest.mark.parametrize(
-    ("precision", "loads"), [("float32", 0), ("bfloat16", 1)]
+    ("precision", "loads"), few([("bfloat16", 1), ("float32", 0)])
 )
 def test_weights_are_judged_in_float32_as_they_are_loaded(
     tmp_path, monkeypatch, precision, loads
