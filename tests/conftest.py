@@ -27,7 +27,6 @@ tf.config.set_logical_device_configuration(
 )
 
 
-@pytest.hookimpl(trylast=True)
 def pytest_configure(config):
     """Registers, in the process that reports, what prints failures."""
     if not hasattr(config, "workerinput"):

@@ -96,7 +96,12 @@ def test_a_continuation_has_wishes(run):
                 ("--input_format=jsonl",),
                 "beam_size: no wish of a search; there are none",
             ),
-            ("image", "/none.png", (), "line 2: /none.png: cannot be read: "),
+            (
+                "image",
+                "/none.png",
+                (),
+                "line 2: /none.png: cannot be read: No su",
+            ),
             ("image", "{wav}", (), "line 2: {wav}: "),
             ("speech", "{png}", (), "line 2: {png}: "),
         ],

@@ -16,7 +16,15 @@ from tests.selection import few
 
 @pytest.mark.parametrize(
     ("name", "kills"),
-    few([("one worker", 1), ("datagen", 1), ("two workers", 1)], (0, 1)),
+    few(
+        [
+            ("one worker", 1),
+            ("datagen", 1),
+            ("one worker", 2),
+            ("two workers", 1),
+        ],
+        always=(0, 1),
+    ),
 )
 def test_killed_runs_end_as_undisturbed_ones(tmp_path, name, kills):
     # Exports are made, and killed, by `python -m tests.faults` alone.

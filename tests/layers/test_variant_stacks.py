@@ -44,7 +44,7 @@ VARIANTS |= {
     for name in LOCAL
 }
 each_variant = pytest.mark.parametrize("name", VARIANTS)
-# All that there is, each at least once.
+# All that there is, each at least once; every time with one of the positions.
 each_together = pytest.mark.parametrize(
     "name", few([name for name in VARIANTS if "local, " in name])
 )
