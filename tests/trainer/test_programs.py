@@ -10,6 +10,7 @@ import sys
 
 import pytest
 
+from t2t_lite import trainer
 from t2t_lite.data import BucketShape
 from t2t_lite.trainer.programs import plan_programs
 from tests.selection import few
@@ -62,6 +63,10 @@ def _run(folder, hparams, options):
         text=True,
     )
     assert finished.returncode == 0, finished.stderr[-2000:]
+    programs = list(dump.glob("*.cpu_after_optimizations.txt"))
+    assert programs
+    # Two lanes may run a program for the first time at once.
+    assert not [p for p in programs if "ynn_fusion" in p.read_text()]
     names = [
         re.search(r"inference_+(.*?)_\d+__?[.X]", path.name)[1]
         for path in dump.glob("*.before_optimizations.txt")
@@ -97,6 +102,15 @@ def test_a_run_compiles_what_it_said(tmp_path, hparams, options):
     assert found["shells"] == phases
     (line,) = [line for line in lines if line.startswith("  programs ")]
     assert f"{gradients + updates + losses} XLA compilations" in line
+
+
+def test_a_users_flag_is_kept():
+    dump = "--xla_dump_to=folder"
+    none = "--xla_cpu_experimental_ynn_fusion_type="
+    assert trainer._leave_out_ynn("") == none
+    assert trainer._leave_out_ynn(dump) == f"{dump} {none}"
+    for flags in (f"{dump} {none}", f"{none}reduce"):
+        assert trainer._leave_out_ynn(flags) == flags
 
 
 def test_planned_programs_literal():
