@@ -25,6 +25,8 @@ tf.config.set_logical_device_configuration(
     tf.config.list_physical_devices("CPU")[0],
     [tf.config.LogicalDeviceConfiguration()] * 2,
 )
+gc.set_threshold(10_000, 20, 20)  # as in every command
+gc.freeze()
 
 
 def pytest_configure(config):
