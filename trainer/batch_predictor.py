@@ -83,7 +83,7 @@ class BatchPredictor(abc.ABC):
         self.options = options
         self.lanes = lanes
         self.tokenizer = encoder.graph_tokenizer()
-        self.graphs = self.new_graphs()
+        self.graphs = self._new_graphs()
         wishes = self.graphs.specification()
         self._inputs = wishes.pop("inputs")
         self._wish_specs = wishes
@@ -97,16 +97,21 @@ class BatchPredictor(abc.ABC):
             return f"int8_{self.quantized.products}"
         return self.model.dtype_policy.name
 
-    def new_graphs(self, parts: int = 1, frozen: bool = False):
+    def graphs_of(self, parts: int = 1, frozen: bool = False):
         """Returns the functions of the model, e.g. for an export.
 
-        They are to be called as `reading` returns them.
+        They are to be called as `reading` returns them. The usual ones are
+        `graphs` themselves, whose search may have been traced.
 
         Args:
             parts: see `TextGraphs`.
             frozen: bool, whether the search has the weights as constants; all
                 else reads the variables.
         """
+        usual = parts == 1 and not frozen
+        return self.graphs if usual else self._new_graphs(parts, frozen)
+
+    def _new_graphs(self, parts: int = 1, frozen: bool = False):
         reading = functools.partial(held_weights, parts)
         if self.quantized:
             reading = functools.partial(self.quantized.reading, parts)

@@ -85,7 +85,7 @@ class ServingModule(tf.Module):
         super().__init__(name="t2t_lite")
         self.tokenizer = predictor.tokenizer
         self.weights = [v.value for v in predictor.model.weights]
-        graphs = predictor.new_graphs(form.parts, form.weights == "constants")
+        graphs = predictor.graphs_of(form.parts, form.weights == "constants")
         signatures: dict[str, Signature] = {
             name: s._replace(function=predictor.reading(s.function))
             for name, s in graphs.signatures().items()

@@ -136,7 +136,7 @@ def signature_rows(title):
 def offered(predictor):
     """Returns the same of what an export would offer, wishes left out."""
     found = {}
-    for name, signature in predictor.new_graphs().signatures().items():
+    for name, signature in predictor.graphs_of().signatures().items():
         outputs = signature.traced().get_concrete_function().structured_outputs
         search = {"beam_size"} <= set(signature.specs)
         takes = {"inputs"} if search else set(signature.specs)
