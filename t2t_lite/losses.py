@@ -156,9 +156,7 @@ def _forward(logits, targets, target_mass, other_mass, pad_id):
     normalizers = tf.reduce_logsumexp(logits, axis=-1)
     at_target = tf.gather(logits, targets, batch_dims=1)
     nll = normalizers - at_target
-    # A product, which a CPU sums in vectors, and in half the time of a sum.
-    ones = tf.ones([tf.shape(logits)[-1]])
-    others = tf.linalg.matvec(logits, ones) - logits[:, pad_id]
+    others = tf.reduce_sum(logits, axis=-1) - logits[:, pad_id]
     loss = normalizers - target_mass * at_target - other_mass * others
     sums = (tf.reduce_sum(loss * real), tf.reduce_sum(nll * real))
     return sums, normalizers
