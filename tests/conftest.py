@@ -21,11 +21,13 @@ import pytest
 import tensorflow as tf
 from tensorflow.python.framework import ops
 
+from t2t_lite.trainer.cli.quiet import look_for_garbage_seldom
+
 tf.config.set_logical_device_configuration(
     tf.config.list_physical_devices("CPU")[0],
     [tf.config.LogicalDeviceConfiguration()] * 2,
 )
-gc.set_threshold(10_000, 20, 20)  # as in every command
+look_for_garbage_seldom()  # as in every command
 gc.freeze()
 
 

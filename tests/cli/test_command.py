@@ -1,6 +1,7 @@
 """Commands: flags, --help, and what each failure prints and returns."""
 
 import errno
+import gc
 import os
 import pathlib
 import subprocess
@@ -344,6 +345,13 @@ def test_tensorflow_is_quiet_and_not_imported():
     assert (done.returncode, done.stdout) == (0, "3\n")
     environment["TF_CPP_MIN_LOG_LEVEL"] = "0"
     assert script(source, "--lines=0", env=environment).stdout == "0\n"
+
+
+def test_what_a_process_holds_may_become_garbage(run):
+    """Only what a command itself imports is never looked through again."""
+    before = gc.get_freeze_count()
+    assert run()[0] == 0
+    assert gc.get_freeze_count() <= before
 
 
 def test_a_reader_that_leaves_is_no_error():

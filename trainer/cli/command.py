@@ -19,7 +19,6 @@ from __future__ import annotations
 import contextlib
 import difflib
 import errno
-import gc
 import os
 import re
 import signal
@@ -123,9 +122,7 @@ def run(
             words = _parse(flag_values, own, arguments)
             given += [words] if arguments else []
             if tensorflow:
-                _collect_less_garbage()
                 import_tensorflow()
-                gc.freeze()  # what is imported stays
             status = main(*given) or 0
         with _naming_output():
             sys.stdout.flush()
@@ -147,16 +144,6 @@ def run(
         if line is None:
             raise
         _fail(program, line, 1)
-
-
-def _collect_less_garbage() -> None:
-    """Lets Python look for unreachable cycles a tenth as often.
-
-    Importing TensorFlow and building graphs makes objects by the million that
-    stay: looking through them took a fifth of an import's time, and a tenth of
-    an export's.
-    """
-    gc.set_threshold(10_000, 20, 20)
 
 
 def _program_name(main: Callable) -> str:
